@@ -1,0 +1,195 @@
+"""The execution plan as plain data: what `plan.json` holds, field by field.
+
+Frozen dataclasses of str, int, float, bool, None, tuples and dicts: nothing in a plan is ever executed.
+Names of nodes and tensors are those of the user's ONNX model.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+DeviceKind = Literal["npu", "gpu", "cpu"]
+State = Literal["supported", "soft", "unsupported", "unknown"]
+Dim = int | str | None
+"""A dimension: a size, the name of a symbolic size, or None where nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor that crosses a boundary: `dtype` is a NumPy name (`float32`, `int64`, ...; `string` for text)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...] | None
+    """None where the rank is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """How a device runs a partition: an ONNX Runtime provider, by name, with its options."""
+
+    provider: str
+    """For example `CPUExecutionProvider`, `QNNExecutionProvider`, `CUDAExecutionProvider`."""
+    options: dict[str, str] = field(default_factory=dict)
+    session_config: dict[str, str] = field(default_factory=dict)
+    """ONNX Runtime session configuration entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDevice:
+    """A device of the target, in order of preference in `Plan.devices`."""
+
+    id: str
+    kind: DeviceKind
+    name: str
+    backend: BackendSpec | None
+    """None: nothing on any host runs this device; its partitions need `emulate` or fall to the next device."""
+    numerics: Literal["fp32", "fp16", "int8"] = "fp32"
+    """What floats become on the device: `fp16` rounds every float tensor, `int8` knows quantized tensors only."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPartition:
+    """A device subgraph, lowered to a stand-alone ONNX model."""
+
+    id: str
+    """`000-npu`, `001-cpu`, ... in run order."""
+    device: str
+    kind: DeviceKind
+    nodes: tuple[str, ...]
+    """Original ONNX node names."""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    file: str
+    """Path inside the plan folder, with forward slashes."""
+    emulated_file: str | None
+    """The same partition with the device's float rounding made explicit, to be run on the CPU. None where `file`
+    itself has the device's numerics (quantized tensors only, or an fp32 device)."""
+    fallback: tuple[str, ...]
+    """Devices that may run it instead, in order. The CPU is always the last."""
+    predicted: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Run one partition: slots are indices into `Plan.slots`."""
+
+    partition: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    free: tuple[int, ...]
+    """Slots that nothing reads after this step and that are not outputs of the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that decided a verdict: the rule, what was found, what is allowed."""
+
+    rule: str
+    """The rule's kind, for example `dtype`, `rank`, `const_input`, `op_list`, `pinned`."""
+    message: str
+    """One sentence for the user, complete in itself."""
+    got: str
+    allowed: str
+    source: str = ""
+    confidence: str = "high"
+    fix: str = ""
+    """What the user can do, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVerdict:
+    """The answer for one operator on one device."""
+
+    device: str
+    state: State
+    reasons: tuple[Reason, ...] = ()
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOperator:
+    """An operator of the compiled graph and why it is where it is."""
+
+    name: str
+    op_type: str
+    domain: str
+    device: str
+    partition: str
+    unit: int
+    """Index of the unit (operators that stay together) it belongs to."""
+    verdicts: tuple[PlanVerdict, ...]
+    """One for every device of the target, in the target's order."""
+    reason: str
+    """Why it is not on the first device of the target; empty where it is."""
+    origins: tuple[str, ...] = ()
+    """Original node names, where a pass made this operator from several or renamed it."""
+    inside: str = ""
+    """Name of the If, Loop or Scan operator whose body holds it; empty at the top."""
+    cost: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A tensor that crosses from one device to another, once per destination device."""
+
+    tensor: str
+    source: str
+    """Device id, or `host` for an input of the model."""
+    destination: str
+    bytes: int | None
+    """None where a dimension is symbolic."""
+    consumers: tuple[str, ...]
+    """Partition ids on the destination device that read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Figures of the placement; all None until a cost model has filled them."""
+
+    latency_ms: float | None = None
+    energy_mj: float | None = None
+    lower_bound: float | None = None
+    gap: float | None = None
+    source: str = "none"
+    """`modelled`, `vendor estimate`, `measured`, or `none` where no figure is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The model that a plan was made from."""
+
+    name: str
+    sha256: str
+    bindings: dict[str, str] = field(default_factory=dict)
+    """The loading options, as `--shape x` -> `1,3,224,224`, `--dim batch` -> `1`, `--bind sr` -> `16000`."""
+    eliminated: tuple[str, ...] = ()
+    """Original nodes that folded away at compile time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole execution plan."""
+
+    dovetail_version: str
+    model: ModelInfo
+    target: str
+    """`name` or `name:variant`."""
+    objective: str
+    predicted: Predicted
+    devices: tuple[PlanDevice, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    slots: tuple[TensorSpec, ...]
+    """Every tensor that a step reads or writes."""
+    partitions: tuple[PlanPartition, ...]
+    steps: tuple[Step, ...]
+    operators: tuple[PlanOperator, ...]
+    transfers: tuple[Transfer, ...]
+    notes: tuple[str, ...] = ()
+    """What the user should know about this plan: figures of low confidence, limits that gave partitions back."""
+    certificate: dict[str, str] | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    """Path inside the plan folder -> SHA-256 in hexadecimal."""
+    schema_version: int = SCHEMA_VERSION
