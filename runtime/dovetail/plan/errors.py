@@ -1,6 +1,6 @@
 """Every error that Dovetail raises on purpose.
 
-    DovetailError                the user's input can't be used; the command line turns it into one line and exit code 2
+    DovetailError                what the user gave can't be used; the command line exits with 2
     ├── ModelError               a model file, its external data, or a binding option
     ├── PassError                a compiler pass could not do its work
     ├── TargetError              a target description

@@ -17,7 +17,7 @@ Dim = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor that crosses a boundary: `dtype` is a NumPy name (`float32`, `int64`, ...; `string` for text)."""
+    """A tensor at a boundary: `dtype` is a NumPy name (`float32`, `int64`, ...; `string` for text)."""
 
     name: str
     dtype: str
@@ -44,9 +44,9 @@ class PlanDevice:
     kind: DeviceKind
     name: str
     backend: BackendSpec | None
-    """None: nothing on any host runs this device; its partitions need `emulate` or fall to the next device."""
+    """None: nothing on any host runs this device; its partitions are emulated or fall to the next device."""
     numerics: Literal["fp32", "fp16", "int8"] = "fp32"
-    """What floats become on the device: `fp16` rounds every float tensor, `int8` knows quantized tensors only."""
+    """What floats become there: `fp16` rounds every float tensor, `int8` knows quantized tensors only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class PlanPartition:
     file: str
     """Path inside the plan folder, with forward slashes."""
     emulated_file: str | None
-    """The same partition with the device's float rounding made explicit, to be run on the CPU. None where `file`
-    itself has the device's numerics (quantized tensors only, or an fp32 device)."""
+    """The same partition with the device's float rounding made explicit, to be run on the CPU. None where
+    `file` itself has the device's numerics (quantized tensors only, or an fp32 device)."""
     fallback: tuple[str, ...]
     """Devices that may run it instead, in order. The CPU is always the last."""
     predicted: dict[str, float] | None = None
@@ -188,7 +188,7 @@ class Plan:
     operators: tuple[PlanOperator, ...]
     transfers: tuple[Transfer, ...]
     notes: tuple[str, ...] = ()
-    """What the user should know about this plan: figures of low confidence, limits that gave partitions back."""
+    """What the user should know: figures of low confidence, limits that gave partitions back."""
     certificate: dict[str, str] | None = None
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the plan folder -> SHA-256 in hexadecimal."""
