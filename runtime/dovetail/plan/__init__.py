@@ -1,5 +1,7 @@
 """The plan format: the plan as plain data, its files, and the errors of every layer."""
 
+from dovetail.plan._version import __version__
+from dovetail.plan.atomic import atomic_folder
 from dovetail.plan.errors import (
     DovetailError,
     LoweringError,
@@ -10,9 +12,31 @@ from dovetail.plan.errors import (
     RunError,
     TargetError,
 )
-from dovetail.plan.files import open_inside, read_regular, sha256_file
+from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file, shown
+from dovetail.plan.folder import is_plan, read_plan, write_plan
+from dovetail.plan.schema import (
+    SCHEMA_VERSION,
+    BackendSpec,
+    DeviceKind,
+    Dim,
+    ModelInfo,
+    Plan,
+    PlanDevice,
+    PlanOperator,
+    PlanPartition,
+    PlanVerdict,
+    Predicted,
+    Reason,
+    State,
+    Step,
+    TensorSpec,
+    Transfer,
+)
+from dovetail.plan.serialize import plan_from_json, plan_to_json
+from dovetail.plan.validate import validate
 
 __all__ = [
+    # errors
     "DovetailError",
     "LoweringError",
     "ModelError",
@@ -21,7 +45,36 @@ __all__ = [
     "PlanError",
     "RunError",
     "TargetError",
+    # the plan as data
+    "SCHEMA_VERSION",
+    "BackendSpec",
+    "DeviceKind",
+    "Dim",
+    "ModelInfo",
+    "Plan",
+    "PlanDevice",
+    "PlanOperator",
+    "PlanPartition",
+    "PlanVerdict",
+    "Predicted",
+    "Reason",
+    "State",
+    "Step",
+    "TensorSpec",
+    "Transfer",
+    "__version__",
+    # the plan as a folder
+    "atomic_folder",
+    "is_plan",
+    "plan_from_json",
+    "plan_to_json",
+    "read_plan",
+    "validate",
+    "write_plan",
+    # files that a model or a plan names
+    "check_relative",
     "open_inside",
     "read_regular",
     "sha256_file",
+    "shown",
 ]

@@ -35,7 +35,7 @@ def open_inside(root: Path, relative: str, *, what: str, error: type[DovetailErr
             regular file with exactly one name (a hard link can show the bytes of a file outside).
     """
     label = f"{what}: file {shown(relative)}"
-    parts = _checked_parts(relative, label, error)
+    parts = check_relative(relative, what=what, error=error)
     try:
         descriptor = _open_parts(root, parts) if _HAS_DIR_FD else _open_resolved(root, parts)
     except OSError as problem:
@@ -46,6 +46,21 @@ def open_inside(root: Path, relative: str, *, what: str, error: type[DovetailErr
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def check_relative(relative: str, *, what: str, error: type[DovetailError]) -> tuple[str, ...]:
+    """The parts of a path that stands in a model or a plan, once its form is known to be safe.
+
+    Raises:
+        error: If the form could lead out of the folder that the path is relative to.
+    """
+    label = f"{what}: file {shown(relative)}"
+    rule = _broken_rule(relative)
+    if rule:
+        raise error(
+            f"{label} {rule}; only a relative path below the folder of the file that names it is read"
+        )
+    return PurePosixPath(relative).parts
 
 
 def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError]) -> bytes:
@@ -89,25 +104,13 @@ def shown(text: str) -> str:
     return repr(cut)
 
 
-def _checked_parts(relative: str, label: str, error: type[DovetailError]) -> tuple[str, ...]:
-    rule = _broken_rule(relative)
-    if rule:
-        raise error(
-            f"{label} {rule}; only a relative path below the folder of the file that names it is read"
-        )
-    parts = PurePosixPath(relative).parts
-    if not parts:
-        raise error(f"{label} names no file; give the name of a file")
-    return parts
-
-
 def _broken_rule(relative: str) -> str:
     """Why the path can't be used, in words that follow the path; empty where it can."""
     windows_form = PureWindowsPath(relative)
     rules = (
-        (not relative, "names no file"),
+        (relative.strip("./") == "", "names no file"),
         ("\0" in relative, "holds a NUL character"),
-        (not _is_unicode(relative), "is not valid Unicode"),
+        (not is_unicode(relative), "is not valid Unicode"),
         ("_ORT_MEM_ADDR_" in relative, "names an address in memory"),
         ("://" in relative, "is a URL"),
         ("\\" in relative, "holds a backslash"),
@@ -119,7 +122,8 @@ def _broken_rule(relative: str) -> str:
     return next((words for broken, words in rules if broken), "")
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8, which lone surrogates can't."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,0 +1,92 @@
+"""Writing a plan folder whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dovetail.plan.errors import PlanError
+from dovetail.plan.files import shown
+from dovetail.plan.validate import PLAN_FILE
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; when the block ends well, it becomes `final`.
+
+    A plan that is at `final` is put aside by one rename, and the new folder put there by another; a crash
+    between the two leaves the old plan beside it, as `.dovetail-*.old`. When the block raises, the new folder is
+    removed and `final` is as it was.
+
+    Raises:
+        PlanError: If `final` is something else than a plan, if its parent is no folder, or if writing fails.
+    """
+    # a link to a plan stays a link
+    final = Path(os.path.realpath(final))
+    _check_replaceable(final)
+    token = secrets.token_hex(6)
+    temporary = final.parent / f".dovetail-{token}.tmp"
+    aside = final.parent / f".dovetail-{token}.old"
+    try:
+        temporary.mkdir()
+        yield temporary
+        _sync_tree(temporary)
+        _replace(temporary, final, aside)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise PlanError(
+            f"{_label(final)}: can't be written, {reason}; check space and permissions"
+        ) from problem
+    finally:
+        # gone after a success; what is left is of a failure, which must not be hidden by another
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check_replaceable(final: Path) -> None:
+    label = _label(final)
+    if not final.parent.is_dir():
+        raise PlanError(f"{label}: its folder does not exist; make it first")
+    if not os.path.lexists(final):
+        return
+    if not final.is_dir():
+        raise PlanError(f"{label}: a file is there; remove it or give another name")
+    if any(final.iterdir()) and not (final / PLAN_FILE).is_file():
+        raise PlanError(f"{label}: a folder that is not a plan is there; remove it or give another name")
+
+
+def _label(final: Path) -> str:
+    return f"plan {shown(str(final))}"
+
+
+def _replace(new: Path, final: Path, aside: Path) -> None:
+    replaces = final.exists()
+    if replaces:
+        final.rename(aside)
+    try:
+        new.rename(final)
+    except OSError:
+        if replaces:
+            aside.rename(final)
+        raise
+    _sync(final.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Have everything on the disk before the rename, so that no crash can leave a plan with empty files."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(place, name))
+        _sync(Path(place))
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows can't open a folder
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
