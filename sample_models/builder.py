@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -48,7 +49,7 @@ class GraphBuilder:
         self._known.append(helper.make_tensor_value_info(value, dtype, shape))
         return value
 
-    def constant(self, name: str, array: np.ndarray) -> str:
+    def constant(self, name: str, array: np.ndarray | np.generic) -> str:
         self._constants.setdefault(name, numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
@@ -56,10 +57,10 @@ class GraphBuilder:
         """A constant with values uniform in [-bound, bound)."""
         return self.constant(name, self._uniform(name, shape, bound))
 
-    def node(self, op: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
+    def node(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
         return self.nodes(op, inputs, name, 1, **attributes)[0]
 
-    def nodes(self, op: str, inputs: Sequence[str], name: str, count: int, **attributes: object) -> list[str]:
+    def nodes(self, op: str, inputs: Sequence[str], name: str, count: int, **attributes: Any) -> list[str]:
         """Adds a node with `count` outputs."""
         outputs = [f"{name}_out"] if count == 1 else [f"{name}_out{index}" for index in range(count)]
         self._nodes.append(helper.make_node(op, inputs, outputs, name, **attributes))
