@@ -1,0 +1,190 @@
+"""All checks of what is inside a model, in the order that makes each safe for the next."""
+
+from dataclasses import dataclass, field
+
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from dovetail.ir.door.attributes import AttributeChecker
+from dovetail.ir.door.blocks import (
+    Block,
+    FunctionKey,
+    call_key,
+    collect_blocks,
+    function_key,
+    training_blocks,
+)
+from dovetail.ir.door.external import ExternalFiles
+from dovetail.ir.door.functions import Calls, check_call, check_expansion, check_needed_inputs, function_table
+from dovetail.ir.door.header import check_opsets, plain_domain
+from dovetail.ir.door.names import (
+    check_name,
+    check_names,
+    check_properties,
+    check_text,
+    function_label,
+    node_label,
+)
+from dovetail.ir.door.operators import check_operator
+from dovetail.ir.door.scopes import check_scope
+from dovetail.ir.door.sparse import Densifier
+from dovetail.ir.door.tensors import check_tensor
+from dovetail.ir.door.types import check_declared, check_value_info
+from dovetail.plan.errors import ModelError
+from dovetail.plan.files import shown
+
+
+@dataclass(slots=True)
+class ContentChecker:
+    """Checks one model; holds what its checks share."""
+
+    model: ModelProto
+    files: ExternalFiles
+    _functions: dict[FunctionKey, FunctionProto] = field(default_factory=dict)
+    _opsets: dict[FunctionKey | None, dict[str, int]] = field(default_factory=dict)
+    """Opset imports of each function; under None those of the model."""
+    _calls: dict[FunctionKey | None, Calls] = field(default_factory=dict)
+    """What each function holds; under None what the graph of the model holds."""
+
+    def check(self) -> None:
+        """Refuse whatever in the model breaks a rule; bring what is left into one form."""
+        for block in training_blocks(self.model):
+            self._check_tensors(block)
+        self.model.ClearField("training_info")
+        self.model.ClearField("configuration")
+        blocks = collect_blocks(self.model)
+        _use_plain_domains(self.model, blocks)
+        self._check_heads()
+        for block in blocks:
+            self._check_block(block)
+        densifier = Densifier(self.files)
+        for block in blocks:
+            densifier.convert(block)
+            _check_declared_initializers(block)
+        for block in blocks:
+            if block.depth == 0:
+                check_scope(block.body, block.where)
+        self._check_calls()
+
+    def _check_heads(self) -> None:
+        """Opset imports and signatures, of the model and of each function."""
+        self._functions = function_table(self.model)
+        self._opsets[None] = check_opsets(self.model.opset_import, "model")
+        self._calls[None] = Calls()
+        attributes = AttributeChecker(self.files)
+        for key, function in self._functions.items():
+            label = function_label(function)
+            self._opsets[key] = check_opsets(function.opset_import, label)
+            self._calls[key] = Calls(needed=set(function.output))
+            for default in function.attribute_proto:
+                attributes.check(default, label, None)
+
+    def _check_block(self, block: Block) -> None:
+        _check_declarations(block)
+        self._check_tensors(block)
+        key = None if block.function is None else function_key(block.function)
+        for index, node in enumerate(block.body.node):
+            label = node_label(node, index, block.where)
+            _check_node_names(node, label)
+            node.ClearField("device_configurations")
+            self._check_operator(node, key, label)
+
+    def _check_tensors(self, block: Block) -> None:
+        """Every tensor of a block: initializers, sparse values and indices, attributes."""
+        if isinstance(block.body, GraphProto):
+            for tensor in block.body.initializer:
+                self._check_initializer(tensor, block)
+            for sparse in block.body.sparse_initializer:
+                self._check_initializer(sparse.values, block)
+                check_tensor(sparse.indices, f"indices of sparse initializer{block.where}", self.files)
+        attributes = AttributeChecker(self.files)
+        for index, node in enumerate(block.body.node):
+            if node.attribute:
+                attributes.check_all(node, node_label(node, index, block.where), block.function)
+
+    def _check_initializer(self, tensor: TensorProto, block: Block) -> None:
+        check_name(tensor.name, f"name of an initializer{block.where}")
+        if not tensor.name:
+            raise ModelError(f"initializer{block.where}: has no name; give it one")
+        check_tensor(tensor, f"initializer {shown(tensor.name)}{block.where}", self.files)
+
+    def _check_operator(self, node: NodeProto, owner: FunctionKey | None, label: str) -> None:
+        """Is the operator known here, and does the node fit it? Notes calls for `_check_calls`."""
+        opsets, calls = self._opsets[owner], self._calls[owner]
+        if node.domain not in opsets:
+            raise ModelError(
+                f"{label}: its domain {shown(node.domain or 'ai.onnx')} has no opset_import; import it"
+            )
+        callee = call_key(node)
+        function = self._functions.get(callee)
+        if function is not None:
+            check_call(node, function, label)
+            calls.add(callee, node, label)
+            return
+        calls.nodes += 1
+        facts = check_operator(node, opsets, label)
+        if owner is not None and facts is not None:
+            calls.needed.update(node.input[: facts.inputs[0]])
+
+    def _check_calls(self) -> None:
+        """Cycles, depth and size of the expansion, then what each call leaves out."""
+        main = self._calls.pop(None)
+        order = check_expansion(main, self._calls)
+        for calls in [*(self._calls[key] for key in order), main]:
+            for callee, node, label in calls.made:
+                needed = self._calls[callee].needed
+                calls.needed.update(check_needed_inputs(node, self._functions[callee], needed, label))
+
+
+def _use_plain_domains(model: ModelProto, blocks: list[Block]) -> None:
+    for function in model.functions:
+        function.domain = plain_domain(function.domain)
+    for owner in (model, *model.functions):
+        for entry in owner.opset_import:
+            if entry.domain == "ai.onnx":
+                entry.domain = ""
+    for block in blocks:
+        for node in block.body.node:
+            if node.domain == "ai.onnx":
+                node.domain = ""
+
+
+def _check_declarations(block: Block) -> None:
+    """Names and types that a block declares: inputs, outputs, values in between."""
+    body, where = block.body, block.where
+    for info in body.value_info:
+        check_value_info(info, "value", where)
+    if isinstance(body, FunctionProto):
+        return
+    check_name(body.name, f"name of the graph{where}")
+    check_text(body.doc_string, f"doc_string of the graph{where}")
+    check_properties(body.metadata_props, f"the graph{where}")
+    for info in body.input:
+        check_value_info(info, "input", where, needs_type=block.is_main)
+    for info in body.output:
+        check_value_info(info, "output", where)
+    for annotation in body.quantization_annotation:
+        check_name(annotation.tensor_name, f"tensor of a quantization annotation{where}")
+        check_properties(annotation.quant_parameter_tensor_names, f"a quantization annotation{where}")
+
+
+def _check_node_names(node: NodeProto, label: str) -> None:
+    check_name(node.op_type, f"{label}: op_type")
+    if not node.op_type:
+        raise ModelError(f"{label}: has no op_type; export the model again")
+    check_name(node.name, "name of a node")
+    check_name(node.domain, f"{label}: domain")
+    check_name(node.overload, f"{label}: overload")
+    check_names(node.input, f"{label}: input")
+    check_names(node.output, f"{label}: output")
+    check_text(node.doc_string, f"{label}: doc_string")
+    check_properties(node.metadata_props, label)
+
+
+def _check_declared_initializers(block: Block) -> None:
+    """An initializer that is declared too, as an input or a value, must be what the declaration says."""
+    if not isinstance(block.body, GraphProto) or not block.body.initializer:
+        return
+    declared = {info.name: info.type for info in (*block.body.value_info, *block.body.input)}
+    for tensor in block.body.initializer:
+        if tensor.name in declared:
+            check_declared(tensor, declared[tensor.name], f"initializer {shown(tensor.name)}{block.where}")
