@@ -32,7 +32,6 @@ VALUE_FIELD: dict[int, str] = {
 _MESSAGES = frozenset({"t", "g", "sparse_tensor", "tp"})
 """Fields that must be there: writers leave out a number or a text that is zero or empty, never these."""
 _OTHER_FIELDS = frozenset({"name", "type", "doc_string", "ref_attr_name"})
-_NUMBER_BYTES = {"floats": 4, "ints": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class AttributeChecker:
             raise ModelError(f"{label}: has values in {', '.join(sorted(extra))} but not its type; keep one")
         if wanted in _MESSAGES and wanted not in fields:
             raise ModelError(f"{label}: has no value; export the model again")
-        _check_bytes(wanted, fields.get(wanted, ()), label)
+        _check_bytes(attribute, label)
         self._check_contents(attribute, label)
 
     def _check_contents(self, attribute: AttributeProto, label: str) -> None:
@@ -124,16 +123,9 @@ def _check_reference(
         raise ModelError(f"{label}: refers to {shown(name)} and has a value too; keep one of them")
 
 
-def _check_bytes(field: str, value: object, label: str) -> None:
-    match value:
-        case bytes():
-            size = len(value)
-        case _ if field in _NUMBER_BYTES:
-            size = len(value) * _NUMBER_BYTES[field]  # type: ignore[arg-type]  # a repeated field
-        case _ if field == "strings":
-            size = sum(len(text) for text in value)  # type: ignore[attr-defined]  # a repeated field
-        case _:
-            return
+def _check_bytes(attribute: AttributeProto, label: str) -> None:
+    size = len(attribute.s) + 4 * len(attribute.floats) + 8 * len(attribute.ints)
+    size += sum(len(text) for text in attribute.strings)
     if size > MAX_ATTRIBUTE_BYTES:
         raise ModelError(
             f"{label}: takes {size} bytes, at most {MAX_ATTRIBUTE_BYTES} are allowed; use a tensor"

@@ -42,8 +42,10 @@ class ContentChecker:
     _functions: dict[FunctionKey, FunctionProto] = field(default_factory=dict)
     _opsets: dict[FunctionKey | None, dict[str, int]] = field(default_factory=dict)
     """Opset imports of each function; under None those of the model."""
-    _calls: dict[FunctionKey | None, Calls] = field(default_factory=dict)
-    """What each function holds; under None what the graph of the model holds."""
+    _calls: dict[FunctionKey, Calls] = field(default_factory=dict)
+    """What each function holds."""
+    _main: Calls = field(default_factory=Calls)
+    """What the graph of the model holds."""
 
     def check(self) -> None:
         """Refuse whatever in the model breaks a rule; bring what is left into one form."""
@@ -69,7 +71,6 @@ class ContentChecker:
         """Opset imports and signatures, of the model and of each function."""
         self._functions = function_table(self.model)
         self._opsets[None] = check_opsets(self.model.opset_import, "model")
-        self._calls[None] = Calls()
         attributes = AttributeChecker(self.files)
         for key, function in self._functions.items():
             label = function_label(function)
@@ -109,7 +110,8 @@ class ContentChecker:
 
     def _check_operator(self, node: NodeProto, owner: FunctionKey | None, label: str) -> None:
         """Is the operator known here, and does the node fit it? Notes calls for `_check_calls`."""
-        opsets, calls = self._opsets[owner], self._calls[owner]
+        opsets = self._opsets[owner]
+        calls = self._main if owner is None else self._calls[owner]
         if node.domain not in opsets:
             raise ModelError(
                 f"{label}: its domain {shown(node.domain or 'ai.onnx')} has no opset_import; import it"
@@ -127,9 +129,8 @@ class ContentChecker:
 
     def _check_calls(self) -> None:
         """Cycles, depth and size of the expansion, then what each call leaves out."""
-        main = self._calls.pop(None)
-        order = check_expansion(main, self._calls)
-        for calls in [*(self._calls[key] for key in order), main]:
+        order = check_expansion(self._main, self._calls)
+        for calls in [*(self._calls[key] for key in order), self._main]:
             for callee, node, label in calls.made:
                 needed = self._calls[callee].needed
                 calls.needed.update(check_needed_inputs(node, self._functions[callee], needed, label))

@@ -119,7 +119,7 @@ def _check_attributes(node: NodeProto, facts: OperatorFacts, label: str) -> None
 
 
 def _type_number(attribute: onnx.defs.OpSchema.Attribute) -> int:
-    return int(AttributeProto.AttributeType.Value(attribute.type.name))
+    return int(AttributeProto.AttributeType.Value(attribute.type.name))  # type: ignore[attr-defined]  # an enum
 
 
 def _type_name(attribute_type: int) -> str:

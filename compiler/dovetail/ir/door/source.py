@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 from onnx import ModelProto
 
 from dovetail.ir.door.budgets import MAX_MODEL_BYTES
@@ -13,7 +13,7 @@ from dovetail.ir.door.contents import ContentChecker
 from dovetail.ir.door.external import ExternalFiles
 from dovetail.ir.door.header import check_header
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import read_regular
+from dovetail.plan.files import read_regular, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,20 @@ def _read(source: str | Path | bytes | ModelProto) -> tuple[bytes, Path | None, 
 
 def _serialized(model: ModelProto) -> bytes:
     try:
-        return model.SerializeToString(deterministic=True)
+        data: bytes = model.SerializeToString(deterministic=True)
     except (EncodeError, ValueError) as problem:
         raise ModelError(
-            "model: is larger than 2 GiB; save it with external data and give the path"
+            "model: is larger than 2 GiB; save it with external data, give the path"
         ) from problem
+    return data
 
 
 def _parse(data: bytes, name: str) -> ModelProto:
+    model = ModelProto()
     try:
-        return ModelProto.FromString(data)
+        model.ParseFromString(data)
     except DecodeError as problem:
         raise ModelError(
-            f"model {name!r}: is not ONNX, or only a part (protobuf can't parse it); give a whole .onnx file"
+            f"model {shown(name)}: is not ONNX, or only a part of it; give a whole .onnx file"
         ) from problem
+    return model

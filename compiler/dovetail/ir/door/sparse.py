@@ -1,5 +1,6 @@
 """Sparse tensors made dense: libraries drop them without a word."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,9 @@ class Densifier:
             )
         values = self._array(sparse.values, f"{label}: values")
         positions = self._positions(sparse, count, label)
-        if values.ndim != 1 or len(values) != len(positions):
+        if values.shape != positions.shape:
             raise ModelError(
-                f"{label}: has {list(sparse.values.dims)} values for {len(positions)} positions; export again"
+                f"{label}: has {list(sparse.values.dims)} values for {positions.size} positions; export again"
             )
         dense = np.zeros(count, dtype=values.dtype)
         dense[positions] = values
@@ -70,14 +71,17 @@ class Densifier:
         dims = tuple(sparse.dims)
         if indices.dtype != np.int64 or indices.ndim not in (1, 2):
             raise ModelError(f"{label}: indices must be int64 of rank 1 or 2; export the model again")
-        limits = np.array(dims if indices.ndim == 2 else [count], dtype=np.int64)
-        rows = indices.astype(np.int64).reshape(-1, len(limits) if indices.ndim == 1 else indices.shape[1])
-        if rows.shape[1] != len(limits) or np.any(rows < 0) or np.any(rows >= limits):
+        limits = dims if indices.ndim == 2 else (count,)
+        rows = indices.astype(np.int64)
+        if indices.ndim == 1:
+            rows = rows.reshape(-1, 1)
+        inside = rows.shape[1:] == (len(limits),) and bool(np.all((rows >= 0) & (rows < limits)))
+        if not dims or not inside:
             raise ModelError(f"{label}: indices must lie inside dims {list(dims)}; export the model again")
-        flat = rows[:, 0] if indices.ndim == 1 else np.ravel_multi_index(tuple(rows.T), dims)
-        if len(np.unique(flat)) != len(flat):
+        flat = rows[:, 0] if indices.ndim == 1 else rows @ _strides(dims)
+        if np.unique(flat).size != flat.size:
             raise ModelError(f"{label}: gives a value twice for one position; export the model again")
-        return np.asarray(flat, dtype=np.int64)
+        return flat
 
     def _array(self, tensor: TensorProto, label: str) -> NDArray[np.generic]:
         piece = check_tensor(tensor, label, self.files)
@@ -90,3 +94,8 @@ class Densifier:
         inline = TensorProto(dims=tensor.dims, data_type=tensor.data_type)
         inline.raw_data = self.files.read(piece, label)
         return numpy_helper.to_array(inline)
+
+
+def _strides(dims: tuple[int, ...]) -> NDArray[np.int64]:
+    """Elements from one index to the next along each dimension, row-major."""
+    return np.array([math.prod(dims[axis + 1 :]) for axis in range(len(dims))], dtype=np.int64)
