@@ -1,0 +1,70 @@
+"""What a run has to tell: where each partition ran, what happened, what came out, how long it took."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import RenderableType
+
+from dovetail.plan import Plan
+from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
+from dovetail.runtime import Event
+
+Array = npt.NDArray[np.generic]
+
+MAX_ROWS: Final = 40
+
+
+def placement_lines(
+    plan: Plan, placement: Mapping[str, str], events: Sequence[Event]
+) -> Iterator[RenderableType]:
+    """Yield the table of partitions with the device that really ran each, then the events."""
+    made = table(["partition", "device", "ran on", ">nodes"])
+    for partition in plan.partitions[:MAX_ROWS]:
+        device = words((partition.device, KIND_STYLE[partition.kind]))
+        ran_on = words(placement[partition.id])
+        made.add_row(words(partition.id), device, ran_on, str(len(partition.nodes)))
+    yield made
+    if len(plan.partitions) > MAX_ROWS:
+        yield words((f"... and {len(plan.partitions) - MAX_ROWS} more partitions", DIM))
+    if events:
+        yield heading("events")
+        yield fields((event.kind, words(_event_text(event))) for event in events)
+
+
+def output_lines(outputs: Mapping[str, Array]) -> Iterator[RenderableType]:
+    """Yield the table of outputs."""
+    yield heading("outputs")
+    made = table(["output", "type", "shape", ">min", ">max", ">mean"])
+    for name, array in outputs.items():
+        shape = "x".join(map(str, array.shape)) or "scalar"
+        made.add_row(words(name), str(array.dtype), shape, *_range(array))
+    yield made
+
+
+def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Iterator[RenderableType]:
+    """Yield one line with the measured latency; nothing where nothing was timed."""
+    if not seconds:
+        return
+    median, best, worst = (1000 * value for value in (statistics.median(seconds), min(seconds), max(seconds)))
+    emulated = any("emulated" in where for where in placement.values())
+    label = "measured on this host, NPU emulated on its CPU" if emulated else "measured on this host"
+    yield words(
+        f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})"
+    )
+
+
+def _event_text(event: Event) -> str:
+    moved = f" -> {event.moved_to}" if event.moved_to else ""
+    cause = f": {' '.join(event.cause.split())}" if event.cause else ""
+    return f"{event.partition} {event.device}{moved}{cause}"
+
+
+def _range(array: Array) -> tuple[str, str, str]:
+    """Return minimum, maximum and mean as text; empty for text and for arrays without elements."""
+    if array.dtype.kind not in "biufV" or array.size == 0:
+        return "", "", ""
+    values = array.astype(np.float64)
+    return f"{values.min():.6g}", f"{values.max():.6g}", f"{values.mean():.6g}"

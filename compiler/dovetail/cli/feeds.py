@@ -1,0 +1,52 @@
+"""The inputs that a plan runs on: from files, or made up."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dovetail.cli.arrays import read_array
+from dovetail.cli.screen import warn
+from dovetail.plan import RunError
+from dovetail.plan.schema import TensorSpec
+from dovetail.runtime.random_feeds import random_feeds
+
+Array = npt.NDArray[np.generic]
+
+
+def gather_feeds(
+    inputs: Sequence[TensorSpec], files: Mapping[str, Path], seed: int | None
+) -> dict[str, Array]:
+    """Return a value for every input: from its file, else made up with `seed`.
+
+    Raises:
+        RunError: a file for an input that the plan does not have, or no value for one and no seed.
+    """
+    names = [spec.name for spec in inputs]
+    for name in files:
+        if name not in names:
+            raise RunError(f"--input {name}: the plan has no such input; it has {_listed(names)}")
+    missing = [spec for spec in inputs if spec.name not in files]
+    if missing and seed is None:
+        raise RunError(
+            f"no value for {_listed([spec.name for spec in missing])}; "
+            "give --input NAME=FILE.npy for each, or --random SEED"
+        )
+    made_up = made_up_feeds(missing, seed) if seed is not None else {}
+    read = {name: read_array(file, f"input '{name}'") for name, file in files.items()}
+    return {name: read[name] if name in read else made_up[name] for name in names}
+
+
+def made_up_feeds(inputs: Sequence[TensorSpec], seed: int) -> dict[str, Array]:
+    """Return random values; symbolic dimensions become 1, which a warning says."""
+    symbols = sorted({dim for spec in inputs for dim in spec.shape or () if isinstance(dim, str)})
+    unnamed = any(dim is None for spec in inputs for dim in spec.shape or ())
+    if symbols or unnamed:
+        shown = ", ".join(symbols + ["unnamed ones"] * unnamed)
+        warn(f"symbolic dimensions are 1 in made-up inputs: {shown}")
+    return random_feeds(inputs, seed)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -1,0 +1,132 @@
+"""The root command: finds its commands by name, and turns errors into one line and an exit code.
+
+0: done. 1: a check did not hold. 2: the input can't be used, said in one line. 130: interrupted.
+141: whoever read the output went away. Anything else is a bug, with a traceback.
+"""
+
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import click
+
+from dovetail.plan._version import __version__
+from dovetail.plan.errors import DovetailError
+
+COMMANDS: Final = {
+    "compile": "Compile MODEL for a target into an execution plan.",
+    "inspect": "Show what runs where, why, and what crosses between devices.",
+    "explain": "Tell why an operator is where it is.",
+    "run": "Run a plan on real or random inputs.",
+    "verify": "Compare a plan's outputs with the unsplit model's.",
+    "targets": "List the shipped targets, or show what one supports.",
+    "passes": "List the compiler's passes, or show what one does.",
+}
+"""The one-line help of every command, so that `dovetail --help` need not import them."""
+
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+
+
+class InputError(click.ClickException):
+    """The user's input can't be used: `error: ...`, one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message as one line, whatever it quotes."""
+        from dovetail.report.words import printable  # rich and NumPy come with it: only on an error
+
+        line = " ".join(self.format_message().split())
+        click.echo(f"error: {printable(line)}", file=file, err=file is None)
+
+
+class Program(click.Group):
+    """A group that imports `dovetail.cli.NAME` only when NAME is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"dovetail.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for an unknown one propose the closest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            closest = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            proposal = f"did you mean '{closest[0]}'?" if closest else "see 'dovetail --help'"
+            raise InputError(f"no command '{args[0]}'; {proposal}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands from the static texts."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the command; nothing at all asks for help."""
+        with _one_line_errors():
+            return super().parse_args(ctx, args or ["--help"])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with _one_line_errors():
+            try:
+                result: object = super().invoke(ctx)
+                sys.stdout.flush()
+            except KeyboardInterrupt:
+                ctx.exit(INTERRUPTED)
+            except BrokenPipeError:
+                _discard_output()
+                ctx.exit(PIPE_CLOSED)
+        return result
+
+
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dovetail", message="%(prog)s %(version)s")
+def program() -> None:
+    """Compile ONNX models for NPU, GPU and CPU, and see what runs where and why.
+
+    \b
+      dovetail compile model.onnx -t qualcomm-hexagon-htp
+      dovetail inspect model.plan
+      dovetail run model.plan --random 0
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that can't show a name shows its escapes
+            stream.reconfigure(errors="backslashreplace")
+    program.main(prog_name="dovetail")
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn Dovetail's and click's errors about the input into `InputError`."""
+    try:
+        yield
+    except DovetailError as error:
+        raise InputError(str(error)) from error
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "dovetail"
+        message = error.format_message().rstrip(".")
+        raise InputError(f"{message}; see '{command} --help'") from error
+
+
+def _discard_output() -> None:
+    """Point stdout to nowhere, so that the interpreter's flush at exit does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,142 @@
+"""Options that several commands have, and how their values are read."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dovetail.compiler import CompileOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FilePath(click.Path):
+    """A path as `pathlib.Path`. Whether it can be used is told by whoever opens it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+
+def loading_options(function: Command) -> Command:
+    """Add `--shape`, `--dim` and `--bind`, which every command that takes a model has."""
+    for option in reversed(_LOADING):
+        function = option(function)
+    return function
+
+
+def target_option(required: bool) -> Callable[[Command], Command]:
+    """Return the decorator that adds `--target`."""
+    return click.option(
+        "-t",
+        "--target",
+        metavar="TARGET[:VARIANT]",
+        required=required,
+        help="The machine to compile for: a name of `dovetail targets`, or a YAML file.",
+    )
+
+
+def emulate_option(function: Command) -> Command:
+    """Add `--emulate`."""
+    return click.option(
+        "--emulate", is_flag=True, help="Compute NPU partitions on the CPU, with the NPU's numerics."
+    )(function)
+
+
+def parse_shapes(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    """Read `NAME=1,3,224,224`."""
+    return {
+        name: tuple(_size(part, value) for part in sizes.split(","))
+        for value, name, sizes in _named(values, "NAME=1,3,224,224")
+    }
+
+
+def parse_dims(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, int]:
+    """Read `batch=1`."""
+    return {name: _size(size, value) for value, name, size in _named(values, "NAME=SIZE")}
+
+
+def parse_binds(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Read `sr=16000`; what the value means depends on the input's type."""
+    return {name: text for _, name, text in _named(values, "NAME=VALUE")}
+
+
+def parse_places(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Read `GLOB=DEVICE`; the order is kept, for later ones overrule."""
+    return tuple((glob, device) for _, glob, device in _split(values, "GLOB=DEVICE"))
+
+
+def parse_files(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, Path]:
+    """Read `NAME=FILE.npy`."""
+    return {name: Path(file) for _, name, file in _named(values, "NAME=FILE.npy")}
+
+
+def compile_options(
+    shape: dict[str, tuple[int, ...]],
+    dim: dict[str, int],
+    bind: dict[str, str],
+    place: tuple[tuple[str, str], ...] = (),
+) -> "CompileOptions":
+    """Make the compiler's options of the command line's."""
+    from dovetail.compiler import CompileOptions  # loads ONNX
+
+    return CompileOptions(shapes=shape, dims=dim, binds=bind, place=place)
+
+
+def _named(values: Sequence[str], form: str) -> list[tuple[str, str, str]]:
+    """Return (value, name, text) of every value; a name may stand once."""
+    triples = _split(values, form)
+    seen: set[str] = set()
+    for value, name, _ in triples:
+        if name in seen:
+            raise click.BadParameter(f"'{value}': '{name}' is given twice; give it once")
+        seen.add(name)
+    return triples
+
+
+def _split(values: Sequence[str], form: str) -> list[tuple[str, str, str]]:
+    triples = []
+    for value in values:
+        # a tensor's name may hold a '=', what stands behind it hardly ever
+        name, sign, text = value.rpartition("=")
+        if not (sign and name and text):
+            raise click.BadParameter(f"'{value}' must have the form {form}")
+        triples.append((value, name, text))
+    return triples
+
+
+def _size(text: str, value: str) -> int:
+    # isdecimal() also takes digits that are not ASCII, and int() reads them; both are harmless
+    if not text.strip().isdecimal() or len(text) > 18 or int(text) < 1:
+        raise click.BadParameter(f"'{value}': a size must be a whole number of at least 1, got '{text}'")
+    return int(text)
+
+
+_LOADING: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "--shape",
+        metavar="NAME=1,3,224,224",
+        multiple=True,
+        callback=parse_shapes,
+        help="Fix the shape of an input. Repeatable.",
+    ),
+    click.option(
+        "--dim",
+        metavar="NAME=SIZE",
+        multiple=True,
+        callback=parse_dims,
+        help="Fix a symbolic dimension. Repeatable.",
+    ),
+    click.option(
+        "--bind",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=parse_binds,
+        help="Fix an input to a constant. Repeatable.",
+    ),
+)

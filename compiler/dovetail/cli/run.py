@@ -1,0 +1,77 @@
+"""`dovetail run`: a plan on real or random inputs."""
+
+import time
+from pathlib import Path
+
+import click
+
+from dovetail.cli import screen
+from dovetail.cli.options import FilePath, emulate_option, parse_files
+from dovetail.plan.errors import RunError
+
+
+@click.command("run")
+@click.argument("plan", type=FilePath())
+@click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=FILE.npy",
+    multiple=True,
+    callback=parse_files,
+    help="The value of an input. Repeatable.",
+)
+@click.option(
+    "--random", "seed", metavar="SEED", type=click.IntRange(min=0), help="Make up the other inputs."
+)
+@click.option("--output", type=FilePath(), metavar="FILE.npz", help="Write the outputs to a file.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Run N times more and print the latency.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Fail where a device is missing or fails, instead of falling back."
+)
+@emulate_option
+def command(
+    plan: Path,
+    inputs: dict[str, Path],
+    seed: int | None,
+    output: Path | None,
+    repeat: int,
+    strict: bool,
+    emulate: bool,
+) -> None:
+    """Run a plan on real or random inputs.
+
+    Prints every output's type, shape and range, and where each partition really ran.
+    """
+    from dovetail.cli.arrays import write_arrays
+    from dovetail.cli.execution import latency_lines, output_lines, placement_lines
+    from dovetail.cli.feeds import gather_feeds
+    from dovetail.report.console import draw
+    from dovetail.runtime import Executor
+
+    if output and not output.parent.is_dir():
+        raise RunError(f"--output '{output}': its folder does not exist; make it or choose another")
+    screen.show_log_warnings()
+    with Executor(plan, strict=strict, emulate=emulate) as executor:
+        feeds = gather_feeds(executor.plan.inputs, inputs, seed)
+        outputs = executor.run(feeds)
+        seconds = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            executor.run(feeds)
+            seconds.append(time.perf_counter() - start)
+        lines = [
+            *placement_lines(executor.plan, executor.placement, executor.events),
+            *output_lines(outputs),
+            *latency_lines(seconds, executor.placement),
+        ]
+    if output:
+        write_arrays(output, outputs)
+    click.echo(draw(lines, screen.width(), screen.color()), nl=False)
+    if output:
+        click.echo(f"written to {output}")

@@ -1,0 +1,151 @@
+"""`dovetail verify`: a plan against the unsplit model."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from dovetail.cli import screen
+from dovetail.cli.options import FilePath, emulate_option
+from dovetail.plan.errors import RunError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from dovetail.cli.feeds import Array
+    from dovetail.plan import Plan
+    from dovetail.report import Difference
+
+EXACT_TOLERANCE: Final = 1e-5
+"""Where everything ran in fp32 on the CPU, only the order of additions may differ."""
+DEVICE_TOLERANCE: Final = 1e-2
+"""Where a device rounds to fp16, or computes in int8."""
+
+
+@click.command("verify")
+@click.argument("plan", type=FilePath())
+@click.argument("model", type=FilePath())
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random inputs to try."
+)
+@click.option(
+    "--inputs", type=FilePath(), metavar="FILE.npz", help="Use these inputs, by name, instead of random ones."
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    help=f"Largest absolute error. [default: {EXACT_TOLERANCE:g} if all ran on the CPU in fp32, "
+    f"else {DEVICE_TOLERANCE:g}]",
+)
+@emulate_option
+@click.pass_context
+def command(
+    context: click.Context,
+    plan: Path,
+    model: Path,
+    samples: int,
+    inputs: Path | None,
+    tolerance: float | None,
+    emulate: bool,
+) -> None:
+    """Compare a plan's outputs with the unsplit model's.
+
+    The model runs on ONNX Runtime's CPU provider. Floats may differ by the tolerance; integers, booleans and
+    text must be equal. Exit code 1 where they are not.
+    """
+    from dovetail.cli.execution import placement_lines
+    from dovetail.lowering import run_reference
+    from dovetail.report import compare_outputs, worst_of
+    from dovetail.report.console import draw
+    from dovetail.runtime import Executor
+
+    screen.show_log_warnings()
+    with Executor(plan, emulate=emulate) as executor:
+        made = executor.plan
+        _check_model(made, model)
+        names = [output.name for output in made.outputs]
+        binds = _binds(made)
+        results = [
+            compare_outputs(executor.run(feeds), run_reference(model, feeds, binds, names))
+            for feeds in _samples(made, inputs, samples)
+        ]
+        placement = executor.placement
+        lines = list(placement_lines(made, placement, executor.events))
+    differences = worst_of(results)
+    limit, why = _limit(made, placement, tolerance)
+    lines += _difference_lines(differences, limit)
+    click.echo(draw(lines, screen.width(), screen.color()), nl=False)
+    worst = max((each.max_absolute for each in differences), default=0.0)
+    word = "ok" if worst <= limit else "FAILED"
+    click.echo(f"{word}: max error {worst:.3g}, tolerance {limit:g} ({why}), {len(results)} sample(s)")
+    context.exit(0 if worst <= limit else 1)
+
+
+def _check_model(plan: "Plan", model: Path) -> None:
+    """Warn where the plan was made from a file of other content."""
+    if not model.is_file():
+        return  # whoever loads the model says what is wrong with it
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != plan.model.sha256:
+        screen.warn(f"the plan was made from another model than '{model}' (their SHA-256 differ)")
+
+
+def _binds(plan: "Plan") -> dict[str, str]:
+    """Return what `--bind` fixed when the plan was made."""
+    prefix = "--bind "
+    return {
+        option.removeprefix(prefix): value
+        for option, value in plan.model.bindings.items()
+        if option.startswith(prefix)
+    }
+
+
+def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[str, "Array"]]:
+    from dovetail.cli.arrays import read_arrays
+    from dovetail.cli.feeds import made_up_feeds
+
+    if inputs is None:
+        for seed in range(samples):
+            yield made_up_feeds(plan.inputs, seed)
+        return
+    given = read_arrays(inputs, "--inputs")
+    missing = [spec.name for spec in plan.inputs if spec.name not in given]
+    if missing:
+        raise RunError(
+            f"--inputs '{inputs}': no array for {', '.join(missing)}; it has {', '.join(given) or 'none'}"
+        )
+    yield given
+
+
+def _limit(plan: "Plan", placement: Mapping[str, str], tolerance: float | None) -> tuple[float, str]:
+    """Return the tolerance and where it comes from."""
+    if tolerance is not None:
+        return tolerance, "given"
+    plain = {device.id for device in plan.devices if device.kind == "cpu" and device.numerics == "fp32"}
+    if set(placement.values()) <= plain:
+        return EXACT_TOLERANCE, "default: all partitions ran on the CPU in fp32"
+    return DEVICE_TOLERANCE, "default: not all partitions ran on the CPU in fp32"
+
+
+def _difference_lines(differences: Sequence["Difference"], limit: float) -> Iterator["RenderableType"]:
+    from dovetail.report.console import STATE_STYLE, heading, table, words
+
+    yield heading("outputs against the unsplit model")
+    made = table(["output", "type", ">max abs", ">max rel", ">cosine", "verdict"])
+    for each in differences:
+        good = each.max_absolute <= limit
+        verdict = words(
+            ("ok", STATE_STYLE["supported"]) if good else (_failure(each), STATE_STYLE["unsupported"])
+        )
+        figures = f"{each.max_absolute:.3g}", f"{each.max_relative:.3g}", f"{each.cosine:.6f}"
+        made.add_row(words(each.output), each.dtype, *(("", "", "") if each.exact else figures), verdict)
+    yield made
+
+
+def _failure(difference: "Difference") -> str:
+    if difference.mismatch:
+        return f"FAILED: {difference.mismatch}"
+    return f"FAILED: {difference.differing} of {difference.elements} differ"

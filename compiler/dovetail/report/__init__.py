@@ -1,0 +1,41 @@
+"""What a plan says to its user: where each operator runs, why, and what crosses. Works from plans only."""
+
+from dovetail.report.causes import Cause
+from dovetail.report.difference import Difference, compare_outputs, worst_of
+from dovetail.report.document import render_json
+from dovetail.report.explain import Explanation, explain_operator, render_explanations
+from dovetail.report.find import Match, find_operators
+from dovetail.report.summary import (
+    Body,
+    Boundary,
+    DeviceShare,
+    DisplacedOperator,
+    PartitionRow,
+    Report,
+    TransferTotals,
+    summarize,
+)
+from dovetail.report.text import render_text, render_verdict
+
+__all__ = [
+    "Report",
+    "summarize",
+    "Body",
+    "Boundary",
+    "Cause",
+    "DeviceShare",
+    "DisplacedOperator",
+    "PartitionRow",
+    "TransferTotals",
+    "render_json",
+    "render_text",
+    "render_verdict",
+    "Explanation",
+    "Match",
+    "explain_operator",
+    "find_operators",
+    "render_explanations",
+    "Difference",
+    "compare_outputs",
+    "worst_of",
+]

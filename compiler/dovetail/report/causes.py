@@ -1,0 +1,101 @@
+"""Why operators are not on the preferred device: broken rules, counted over operators."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dovetail.plan.schema import Plan, PlanOperator, Reason
+
+PLACEMENT_RULE = "placement"
+"""Stands for the rule where the device takes the operator and the placement put it elsewhere all the same."""
+
+_VALUE = "\0"
+"""Marks the place of the value found in a template; no message holds it."""
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A rule that keeps operators off the preferred device."""
+
+    rule: str
+    message: str
+    """The rule's sentence without an operator's name; of the first operator where the values differ."""
+    operators: int
+    """Number of operators that break it. One operator can break several rules and counts for each."""
+    sole: int
+    """How many of them break nothing else: with this cause gone, the device would take them."""
+    op_types: tuple[tuple[str, int], ...]
+    """Operator types with their number, the most frequent first."""
+    values: tuple[str, ...]
+    """The different values found, in the order of the operators."""
+    example: str
+    """Name of the first operator."""
+    confidence: str
+    fix: str
+
+
+def rank_causes(plan: Plan) -> tuple[Cause, ...]:
+    """Return what keeps the plan's operators off its first device, the cause of most operators first."""
+    groups: dict[tuple[str, str], list[tuple[PlanOperator, Reason, bool]]] = {}
+    for operator in displaced_operators(plan):
+        reasons = reasons_against(operator, plan.devices[0].id)
+        for reason in reasons:
+            key = (reason.rule, _template(operator, reason))
+            groups.setdefault(key, []).append((operator, reason, len(reasons) == 1))
+    return tuple(sorted((_cause(group) for group in groups.values()), key=_rank))
+
+
+def displaced_operators(plan: Plan) -> Iterator[PlanOperator]:
+    """Yield the operators of the top graph that are not on the plan's first device."""
+    for operator in plan.operators:
+        if not operator.inside and operator.device != plan.devices[0].id:
+            yield operator
+
+
+def reasons_against(operator: PlanOperator, device: str) -> tuple[Reason, ...]:
+    """Return what keeps `operator` off `device`: its broken rules, or its placement where none is broken."""
+    for verdict in operator.verdicts:
+        if verdict.device == device and verdict.state in ("unsupported", "unknown"):
+            return verdict.reasons
+    return (Reason(rule=PLACEMENT_RULE, message=operator.reason, got="", allowed=""),)
+
+
+def placement_reason(operator: PlanOperator) -> str:
+    """Return why it is not on the first device, without its name; empty where it is there."""
+    return nameless_message(operator, operator.reason)
+
+
+def nameless_message(operator: PlanOperator, message: str) -> str:
+    """Return a reason's sentence without the operator that it starts with."""
+    for subject in (f"{operator.name!r} ({operator.op_type})", f"{operator.name!r}"):
+        for start in (f"{subject}: ", f"node {subject}: ", f"operator {subject}: "):
+            if message.startswith(start):
+                return message.removeprefix(start)
+    return message.replace(repr(operator.name), f"this {operator.op_type}")
+
+
+def _template(operator: PlanOperator, reason: Reason) -> str:
+    """Return what the messages of one rule have in common, whatever the operator and the value found."""
+    text = _QUOTED.sub(_VALUE, nameless_message(operator, reason.message))
+    return text.replace(reason.got, _VALUE) if reason.got else text
+
+
+def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
+    operator, reason, _ = group[0]
+    return Cause(
+        rule=reason.rule,
+        message=nameless_message(operator, reason.message),
+        operators=len({member.name for member, _, _ in group}),
+        sole=sum(alone for _, _, alone in group),
+        op_types=tuple(Counter(member.op_type for member, _, _ in group).most_common()),
+        values=tuple(dict.fromkeys(each.got for _, each, _ in group)),
+        example=operator.name,
+        confidence=reason.confidence,
+        fix=next((each.fix for _, each, _ in group if each.fix), ""),
+    )
+
+
+def _rank(cause: Cause) -> tuple[int, str, str]:
+    return -cause.operators, cause.rule, cause.message

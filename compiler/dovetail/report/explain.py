@@ -1,0 +1,157 @@
+"""Why one operator is where it is: every device's verdict, and what stands around it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict, Reason, TensorSpec
+from dovetail.report.causes import nameless_message, placement_reason
+from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
+from dovetail.report.find import Match
+from dovetail.report.text import WIDTH
+from dovetail.report.words import counted, shape_text, size_text, tensor_bytes
+
+MAX_NAMES = 8
+"""Names listed in one line before the rest is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A partition that gives tensors to another one, or takes them."""
+
+    partition: str
+    tensors: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An operator with its surroundings. `partition` is None for an operator of no known partition."""
+
+    operator: PlanOperator
+    unit: tuple[str, ...]
+    """The other operators of its unit: they stay together."""
+    bodies: tuple[PlanOperator, ...]
+    """The operators in its bodies, where it is an If, Loop or Scan."""
+    partition: PlanPartition | None
+    before: tuple[Neighbour, ...]
+    """Partitions whose outputs its partition reads; `model input` for tensors that the caller feeds."""
+    after: tuple[Neighbour, ...]
+
+
+def explain_operator(plan: Plan, operator: PlanOperator) -> Explanation:
+    """Gather what `plan` says about one of its operators."""
+    partition = next((each for each in plan.partitions if each.id == operator.partition), None)
+    return Explanation(
+        operator=operator,
+        unit=tuple(
+            other.name
+            for other in plan.operators
+            if other.unit == operator.unit and other.inside == operator.inside and other.name != operator.name
+        ),
+        bodies=tuple(other for other in plan.operators if other.inside == operator.name),
+        partition=partition,
+        before=_sources(plan, partition) if partition else (),
+        after=_readers(plan, partition) if partition else (),
+    )
+
+
+def render_explanations(plan: Plan, match: Match, width: int = WIDTH, color: bool = False) -> str:
+    """Return the explanations of all operators of `match` as text."""
+    parts: list[RenderableType] = []
+    for operator in match.operators:
+        parts += [*_explanation(plan, explain_operator(plan, operator)), Text()]
+    for name in match.eliminated:
+        parts.append(words((name, STRONG), " folded away at compile time: no device runs it"))
+    return draw(parts, width, color)
+
+
+def _sources(plan: Plan, partition: PlanPartition) -> tuple[Neighbour, ...]:
+    made_by = {tensor.name: each.id for each in plan.partitions for tensor in each.outputs}
+    return _grouped((made_by.get(tensor.name, "model input"), tensor) for tensor in partition.inputs)
+
+
+def _readers(plan: Plan, partition: PlanPartition) -> tuple[Neighbour, ...]:
+    made_here = {tensor.name: tensor for tensor in partition.outputs}
+    read_by = [
+        (each.id, tensor) for each in plan.partitions for tensor in each.inputs if tensor.name in made_here
+    ]
+    results = [("model output", tensor) for tensor in plan.outputs if tensor.name in made_here]
+    return _grouped([*read_by, *results])
+
+
+def _grouped(pairs: Iterable[tuple[str, TensorSpec]]) -> tuple[Neighbour, ...]:
+    groups: dict[str, list[TensorSpec]] = {}
+    for partition, tensor in pairs:
+        groups.setdefault(partition, []).append(tensor)
+    return tuple(Neighbour(partition, tuple(tensors)) for partition, tensors in groups.items())
+
+
+def _explanation(plan: Plan, explanation: Explanation) -> Iterator[RenderableType]:
+    operator = explanation.operator
+    domain = f"{operator.domain}." if operator.domain else ""
+    yield words((operator.name, STRONG), f"  ({domain}{operator.op_type})")
+    yield fields(_placement(plan, explanation), indent=2)
+    for verdict in operator.verdicts:
+        yield from _verdict(operator, verdict)
+
+
+def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, RenderableType]]:
+    operator = explanation.operator
+    kinds = {device.id: device.kind for device in plan.devices}
+    place = f", unit {operator.unit}"
+    if explanation.partition:
+        size = counted(len(explanation.partition.nodes), "node")
+        place = f", partition {explanation.partition.id} of {size}{place}"
+    yield "placed on", words((operator.device, KIND_STYLE[kinds[operator.device]]), place)
+    yield (
+        "because",
+        words(placement_reason(operator) or f"{operator.device} is the first device of {plan.target}"),
+    )
+    if operator.inside:
+        yield "inside", words(f"a body of '{operator.inside}'")
+    if explanation.bodies:
+        yield (
+            "bodies hold",
+            words(_listed(tuple(f"{each.name} ({each.op_type})" for each in explanation.bodies))),
+        )
+    if set(operator.origins) - {operator.name}:
+        yield "made from", words(_listed(operator.origins))
+    if explanation.unit:
+        yield "stays with", words(_listed(explanation.unit))
+    for label, neighbours in (("reads from", explanation.before), ("read by", explanation.after)):
+        for index, neighbour in enumerate(neighbours):
+            yield label if index == 0 else "", words(_neighbour(neighbour))
+
+
+def _neighbour(neighbour: Neighbour) -> str:
+    tensors = tuple(
+        f"{tensor.name} {tensor.dtype} {shape_text(tensor.shape)} ({size_text(tensor_bytes(tensor))})"
+        for tensor in neighbour.tensors
+    )
+    return f"{neighbour.partition}: {_listed(tensors)}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    rest = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[RenderableType]:
+    engine = f" (engine {verdict.engine})" if verdict.engine else ""
+    yield words(f"  on {verdict.device}: ", (verdict.state, STATE_STYLE[verdict.state]), engine)
+    for reason in verdict.reasons:
+        yield words("    ", (reason.rule, STRONG), f": {nameless_message(operator, reason.message)}")
+        yield fields(_facts(reason), indent=6)
+
+
+def _facts(reason: Reason) -> Iterator[tuple[str, RenderableType]]:
+    if reason.got:
+        yield "got", words(reason.got)
+    if reason.allowed:
+        yield "allowed", words(reason.allowed)
+    if reason.source:
+        yield "source", words(reason.source, (f" [confidence {reason.confidence}]", DIM))
+    if reason.fix:
+        yield "fix", words(reason.fix)

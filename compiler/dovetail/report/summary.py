@@ -1,0 +1,212 @@
+"""A plan boiled down to what its user asks first: what runs where, why, and what crosses."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from dovetail.plan.schema import DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
+from dovetail.report.causes import Cause, displaced_operators, placement_reason, rank_causes
+from dovetail.report.words import counted, tensor_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceShare:
+    """What one device of the target got."""
+
+    id: str
+    kind: DeviceKind
+    name: str
+    numerics: str
+    has_backend: bool
+    """False: no host runs this device; its partitions are emulated or move to the next device."""
+    operators: int
+    """Operators of the top graph. Those in bodies of If, Loop and Scan are not counted."""
+    share: float
+    """Part of all operators of the top graph, 0 to 1."""
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The tensors on one side of a partition."""
+
+    tensors: int
+    bytes: int | None
+    """None where any of them has a symbolic size."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """One device subgraph, in run order."""
+
+    id: str
+    device: str
+    kind: DeviceKind
+    operators: int
+    inputs: Boundary
+    outputs: Boundary
+    first: str
+    """Name of its first node."""
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTotals:
+    """Tensors that cross from one device to another, once per destination device."""
+
+    count: int
+    bytes: int
+    """Sum over the tensors of known size."""
+    unknown: int
+    """Number of tensors of symbolic size, which `bytes` leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplacedOperator:
+    """An operator that is not on the preferred device."""
+
+    name: str
+    op_type: str
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The operators in the bodies of one If, Loop or Scan; they run where it runs."""
+
+    parent: str
+    parent_type: str
+    device: str
+    op_types: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the text report shows."""
+
+    model: str
+    bindings: tuple[str, ...]
+    """The loading options, as they were written: `--dim batch=1`."""
+    target: str
+    objective: str
+    predicted: Predicted
+    operators: int
+    """Operators of the compiled top graph."""
+    eliminated: int
+    """Nodes of the model that folded away."""
+    devices: tuple[DeviceShare, ...]
+    partitions: tuple[PartitionRow, ...]
+    transfers: tuple[Transfer, ...]
+    totals: TransferTotals
+    causes: tuple[Cause, ...]
+    displaced: tuple[DisplacedOperator, ...]
+    bodies: tuple[Body, ...]
+    notes: tuple[str, ...]
+
+
+def summarize(plan: Plan) -> Report:
+    """Return the figures of `plan` in the form that reports show."""
+    return Report(
+        model=plan.model.name,
+        bindings=tuple(f"{option}={value}" for option, value in plan.model.bindings.items()),
+        target=plan.target,
+        objective=plan.objective,
+        predicted=plan.predicted,
+        operators=sum(not operator.inside for operator in plan.operators),
+        eliminated=len(plan.model.eliminated),
+        devices=_device_shares(plan),
+        partitions=_partition_rows(plan),
+        transfers=plan.transfers,
+        totals=_transfer_totals(plan),
+        causes=rank_causes(plan),
+        displaced=tuple(
+            DisplacedOperator(operator.name, operator.op_type, operator.device, placement_reason(operator))
+            for operator in displaced_operators(plan)
+        ),
+        bodies=_bodies(plan),
+        notes=(*plan.notes, *_device_notes(plan), *_confidence_notes(plan)),
+    )
+
+
+def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
+    operators = Counter(operator.device for operator in plan.operators if not operator.inside)
+    partitions = Counter(partition.device for partition in plan.partitions)
+    return tuple(
+        DeviceShare(
+            id=device.id,
+            kind=device.kind,
+            name=device.name,
+            numerics=device.numerics,
+            has_backend=device.backend is not None,
+            operators=operators[device.id],
+            share=operators[device.id] / max(operators.total(), 1),
+            partitions=partitions[device.id],
+        )
+        for device in plan.devices
+    )
+
+
+def _partition_rows(plan: Plan) -> tuple[PartitionRow, ...]:
+    operators = Counter(operator.partition for operator in plan.operators if not operator.inside)
+    return tuple(_partition_row(partition, operators[partition.id]) for partition in plan.partitions)
+
+
+def _partition_row(partition: PlanPartition, operators: int) -> PartitionRow:
+    return PartitionRow(
+        id=partition.id,
+        device=partition.device,
+        kind=partition.kind,
+        operators=operators,
+        inputs=_boundary(partition.inputs),
+        outputs=_boundary(partition.outputs),
+        first=partition.nodes[0] if partition.nodes else "",
+        last=partition.nodes[-1] if partition.nodes else "",
+    )
+
+
+def _boundary(tensors: tuple[TensorSpec, ...]) -> Boundary:
+    sizes = [tensor_bytes(tensor) for tensor in tensors]
+    known = [size for size in sizes if size is not None]
+    return Boundary(len(sizes), sum(known) if len(known) == len(sizes) else None)
+
+
+def _transfer_totals(plan: Plan) -> TransferTotals:
+    known = [transfer.bytes for transfer in plan.transfers if transfer.bytes is not None]
+    return TransferTotals(len(plan.transfers), sum(known), len(plan.transfers) - len(known))
+
+
+def _bodies(plan: Plan) -> tuple[Body, ...]:
+    types = {operator.name: operator.op_type for operator in plan.operators}
+    members: dict[tuple[str, str], list[str]] = {}
+    for operator in plan.operators:
+        if operator.inside:
+            members.setdefault((operator.inside, operator.device), []).append(operator.op_type)
+    return tuple(
+        Body(parent, types.get(parent, ""), device, tuple(Counter(op_types).most_common()))
+        for (parent, device), op_types in members.items()
+    )
+
+
+def _device_notes(plan: Plan) -> list[str]:
+    used = {partition.device for partition in plan.partitions}
+    return [
+        f"{device.id} ({device.name}) runs on no host: `run` moves its partitions to the next device, "
+        "`run --emulate` computes them on the CPU with the device's numerics"
+        for device in plan.devices
+        if device.backend is None and device.id in used
+    ]
+
+
+def _confidence_notes(plan: Plan) -> list[str]:
+    """Say how many verdicts that decided something rest on facts of low confidence."""
+    notes = []
+    for device in plan.devices:
+        doubtful = sum(
+            verdict.device == device.id and any(reason.confidence == "low" for reason in verdict.reasons)
+            for operator in plan.operators
+            for verdict in operator.verdicts
+        )
+        if doubtful:
+            verdicts = counted(doubtful, "verdict")
+            notes.append(f"{verdicts} on {device.id} from facts of low confidence; see `dovetail explain`")
+    return notes

@@ -1,0 +1,188 @@
+"""The report for a terminal: a verdict of one screen, and the tables behind it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from dovetail.plan.schema import Predicted
+from dovetail.report.causes import Cause
+from dovetail.report.console import DIM, KIND_STYLE, draw, fields, heading, table, words
+from dovetail.report.summary import Boundary, Report, TransferTotals
+from dovetail.report.words import UNKNOWN, counted, size_text
+
+WIDTH: Final = 100
+"""Columns of a report that does not go to a terminal."""
+TOP_CAUSES: Final = 3
+MAX_ROWS: Final = 40
+"""Rows of a table; the JSON form has all of them."""
+
+Row = TypeVar("Row")
+
+
+def render_verdict(report: Report, width: int = WIDTH, color: bool = False) -> str:
+    """Return the block that answers: what runs where, what crosses, and the top causes of fallback."""
+    return draw(_verdict(report), width, color)
+
+
+def render_text(report: Report, width: int = WIDTH, color: bool = False) -> str:
+    """Return the verdict and the tables of partitions, causes, displaced operators, transfers and bodies."""
+    return draw(_full(report), width, color)
+
+
+def _full(report: Report) -> Iterator[RenderableType]:
+    yield from _verdict(report)
+    for section in (_partitions, _causes, _displaced, _transfers, _bodies):
+        yield from section(report)
+
+
+def _verdict(report: Report) -> Iterator[RenderableType]:
+    rows: list[tuple[str, RenderableType]] = [
+        ("model", _model(report)),
+        ("target", words(report.target)),
+        ("operators", _per_device(report, "operators")),
+        ("partitions", _per_device(report, "partitions")),
+        ("transfers", words(_transfer_text(report.totals))),
+    ]
+    if report.predicted.latency_ms is not None:
+        rows.append(("predicted", words(_predicted_text(report.predicted))))
+    rows += [("not on " + report.devices[0].id if first else "", text) for first, text in _top_causes(report)]
+    rows += [("note", words(note)) for note in report.notes]
+    yield fields(rows)
+
+
+def _model(report: Report) -> Text:
+    folded = f"  ({counted(report.eliminated, 'node')} folded away)" if report.eliminated else ""
+    bindings = "".join(f"  {binding}" for binding in report.bindings)
+    return words(report.model, bindings, (folded, DIM))
+
+
+def _per_device(report: Report, figure: str) -> Text:
+    total = report.operators if figure == "operators" else len(report.partitions)
+    parts: list[str | tuple[str, str]] = [str(total)]
+    for device in report.devices:
+        number = device.operators if figure == "operators" else device.partitions
+        share = f" ({100 * device.share:.1f} %)" if figure == "operators" else ""
+        parts += ["   ", (device.id, KIND_STYLE[device.kind]), f" {number}{share}"]
+    return words(*parts)
+
+
+def _transfer_text(totals: TransferTotals) -> str:
+    if not totals.count:
+        return "none"
+    if totals.unknown == totals.count:
+        return f"{totals.count}, {UNKNOWN} bytes (symbolic sizes)"
+    rest = f" + {UNKNOWN} for {totals.unknown} of symbolic size" if totals.unknown else ""
+    return f"{totals.count}, {size_text(totals.bytes)}{rest}"
+
+
+def _predicted_text(predicted: Predicted) -> str:
+    energy = "" if predicted.energy_mj is None else f", {predicted.energy_mj:.3g} mJ"
+    gap = "" if predicted.gap is None else f", at most {100 * predicted.gap:.1f} % above the optimum"
+    return f"{predicted.latency_ms:.3g} ms{energy}{gap} ({predicted.source})"
+
+
+def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
+    """Yield the lines about the top causes, each with whether it is the first line."""
+    for index, cause in enumerate(report.causes[:TOP_CAUSES]):
+        yield index == 0, words(f"{cause.operators} x {cause.rule}: {cause.message}")
+        if cause.fix:
+            yield False, words(("  fix: ", DIM), cause.fix)
+    rest = len(report.causes) - TOP_CAUSES
+    if rest > 0:
+        yield False, words((f"and {counted(rest, 'more cause')}", DIM))
+
+
+def _partitions(report: Report) -> Iterator[RenderableType]:
+    yield heading("partitions, in run order")
+    made = table(["partition", "device", ">operators", ">in", ">", ">out", ">", "first node", "last node"])
+    for row in report.partitions[:MAX_ROWS]:
+        made.add_row(
+            words(row.id),
+            words((row.device, KIND_STYLE[row.kind])),
+            str(row.operators),
+            *_boundary(row.inputs),
+            *_boundary(row.outputs),
+            words(row.first),
+            words(row.last),
+        )
+    yield made
+    yield from _rest(report.partitions)
+
+
+def _boundary(boundary: Boundary) -> tuple[str, str]:
+    return str(boundary.tensors), size_text(boundary.bytes) if boundary.tensors else ""
+
+
+def _causes(report: Report) -> Iterator[RenderableType]:
+    if not report.causes:
+        return
+    yield heading(f"why operators are not on {report.devices[0].id}")
+    made = table([">operators", ">sole cause", "rule", "what", "operator types"])
+    for cause in report.causes[:MAX_ROWS]:
+        made.add_row(str(cause.operators), str(cause.sole), cause.rule, _what(cause), _types(cause.op_types))
+    yield made
+    yield from _rest(report.causes)
+
+
+def _what(cause: Cause) -> Text:
+    others = len(cause.values) - 1
+    parts: list[str | tuple[str, str]] = [cause.message]
+    if others > 0:
+        parts.append((f" (and {counted(others, 'other value')})", DIM))
+    if cause.confidence != "high":
+        parts.append((f" [confidence {cause.confidence}]", DIM))
+    if cause.fix:
+        parts += [("  fix: ", DIM), cause.fix]
+    return words(*parts)
+
+
+def _types(op_types: tuple[tuple[str, int], ...]) -> Text:
+    return words(", ".join(f"{op_type} {number}" for op_type, number in op_types))
+
+
+def _displaced(report: Report) -> Iterator[RenderableType]:
+    if not report.displaced:
+        return
+    yield heading(f"operators that are not on {report.devices[0].id}")
+    kinds = {device.id: device.kind for device in report.devices}
+    made = table(["operator", "type", "device", "reason"])
+    for operator in report.displaced[:MAX_ROWS]:
+        device = words((operator.device, KIND_STYLE[kinds[operator.device]]))
+        made.add_row(words(operator.name), words(operator.op_type), device, words(operator.reason))
+    yield made
+    yield from _rest(report.displaced)
+
+
+def _transfers(report: Report) -> Iterator[RenderableType]:
+    if not report.transfers:
+        return
+    yield heading("transfers")
+    made = table(["tensor", "from", "to", ">bytes", "read by"])
+    for transfer in report.transfers[:MAX_ROWS]:
+        made.add_row(
+            words(transfer.tensor),
+            words(transfer.source),
+            words(transfer.destination),
+            size_text(transfer.bytes),
+            words(", ".join(transfer.consumers)),
+        )
+    yield made
+    yield from _rest(report.transfers)
+
+
+def _bodies(report: Report) -> Iterator[RenderableType]:
+    if not report.bodies:
+        return
+    yield heading("inside control flow")
+    made = table(["operator", "type", "device", "operators in its bodies"])
+    for body in report.bodies:
+        parent = words(body.parent), words(body.parent_type), words(body.device)
+        made.add_row(*parent, _types(body.op_types))
+    yield made
+
+
+def _rest(rows: Sequence[Row]) -> Iterator[RenderableType]:
+    if len(rows) > MAX_ROWS:
+        yield words((f"... and {len(rows) - MAX_ROWS} more; `inspect --format json` has all of them", DIM))

@@ -1,0 +1,123 @@
+"""A plan written by hand, with one of everything that a report shows."""
+
+import pytest
+
+from dovetail.plan import (
+    BackendSpec,
+    ModelInfo,
+    Plan,
+    PlanDevice,
+    PlanOperator,
+    PlanPartition,
+    PlanVerdict,
+    Predicted,
+    Reason,
+    State,
+    Step,
+    TensorSpec,
+    Transfer,
+)
+
+IMAGE = TensorSpec("image", "float32", (1, 3, 32, 32))
+FEATURES = TensorSpec("features", "float16", (1, 8, 16, 16))
+LIMIT = TensorSpec("limit", "int64", ())
+BOXES = TensorSpec("boxes", "float32", ("count", 4))
+
+OP_LIST = Reason(
+    rule="op_list",
+    message="'loop' (Loop): Loop is not in the operator list of Some NPU",
+    got="Loop",
+    allowed="any of 60 operators",
+    source="Some NPU manual, table 4",
+)
+
+
+def verdict(device: str, state: State = "supported", *reasons: Reason) -> PlanVerdict:
+    return PlanVerdict(device, state, reasons)
+
+
+def stride(operator: str, value: str) -> Reason:
+    return Reason(
+        rule="attr_range",
+        message=f"'{operator}' (Conv): strides must be in [1, 3], got {value}",
+        got=value,
+        allowed="[1, 3]",
+        source="Some NPU manual, table 7",
+        confidence="low",
+        fix="use two convolutions",
+    )
+
+
+def operator(
+    name: str, op_type: str, partition: str, unit: int, *reasons: Reason, **more: str
+) -> PlanOperator:
+    state: State = "unsupported" if reasons else "supported"
+    return PlanOperator(
+        name=name,
+        op_type=op_type,
+        domain="",
+        device=partition[4:],
+        partition=partition,
+        unit=unit,
+        verdicts=(verdict("npu", state, *reasons), verdict("cpu")),
+        reason=reasons[0].message if reasons else more.get("reason", ""),
+        origins=tuple(filter(None, more.get("origins", "").split())),
+        inside=more.get("inside", ""),
+    )
+
+
+@pytest.fixture(scope="session")
+def plan() -> Plan:
+    """A network of three partitions whose tail holds a Loop and whose boxes have a symbolic size."""
+    return Plan(
+        dovetail_version="0.1.0",
+        model=ModelInfo("face.onnx", "ab" * 32, {"--dim batch": "1"}, eliminated=("dropout_1", "bn_1")),
+        target="some-npu:b2",
+        objective="greedy",
+        predicted=Predicted(),
+        devices=(
+            PlanDevice("npu", "npu", "Some NPU", None, numerics="fp16"),
+            PlanDevice("cpu", "cpu", "Arm cores", BackendSpec("CPUExecutionProvider")),
+        ),
+        inputs=(IMAGE, LIMIT),
+        outputs=(BOXES,),
+        slots=(IMAGE, LIMIT, FEATURES, BOXES),
+        partitions=(
+            PlanPartition(
+                "000-npu", "npu", "npu", ("conv_1", "relu_1"), (IMAGE,), (FEATURES,), "a.onnx", None, ("cpu",)
+            ),
+            PlanPartition(
+                "001-cpu",
+                "cpu",
+                "cpu",
+                ("conv_2", "conv_3", "loop"),
+                (FEATURES, LIMIT),
+                (BOXES,),
+                "b.onnx",
+                None,
+                (),
+            ),
+        ),
+        steps=(Step("000-npu", (0,), (2,), (0,)), Step("001-cpu", (2, 1), (3,), (1, 2))),
+        operators=(
+            operator("conv_1", "Conv", "000-npu", 0, origins="conv_1 bn_1"),
+            operator("relu_1", "Relu", "000-npu", 0),
+            operator("conv_2", "Conv", "001-cpu", 1, stride("conv_2", "(4, 4)")),
+            operator("conv_3", "Conv", "001-cpu", 2, stride("conv_3", "(5, 5)")),
+            operator(
+                "relu_3",
+                "Relu",
+                "001-cpu",
+                3,
+                reason="'relu_3' (Relu): a partition of 1 operator is too small",
+            ),
+            operator("loop", "Loop", "001-cpu", 4, OP_LIST),
+            operator("loop/add", "Add", "001-cpu", 4, inside="loop"),
+        ),
+        transfers=(
+            Transfer("image", "host", "npu", 12288, ("000-npu",)),
+            Transfer("features", "npu", "cpu", 4096, ("001-cpu",)),
+            Transfer("boxes", "cpu", "host", None, ()),
+        ),
+        notes=("limit: 1 partition of the NPU was given back",),
+    )

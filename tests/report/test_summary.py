@@ -1,0 +1,85 @@
+"""The figures of the report."""
+
+import dataclasses
+
+from dovetail.plan import Plan, Predicted
+from dovetail.report import Boundary, TransferTotals, summarize
+
+
+def test_counts_operators_of_the_top_graph_per_device(plan: Plan) -> None:
+    npu, cpu = summarize(plan).devices
+
+    assert (npu.operators, cpu.operators) == (2, 4)
+    assert (npu.partitions, cpu.partitions) == (1, 1)
+    assert npu.share + cpu.share == 1
+    assert (npu.has_backend, cpu.has_backend) == (False, True)
+
+
+def test_transfers_of_symbolic_size_are_counted_apart(plan: Plan) -> None:
+    assert summarize(plan).totals == TransferTotals(count=3, bytes=12288 + 4096, unknown=1)
+
+
+def test_boundary_with_a_symbolic_tensor_has_no_size(plan: Plan) -> None:
+    first, second = summarize(plan).partitions
+
+    assert first.inputs == Boundary(1, 1 * 3 * 32 * 32 * 4)
+    assert first.outputs == Boundary(1, 8 * 16 * 16 * 2)
+    assert second.outputs == Boundary(1, None)
+    assert (second.first, second.last) == ("conv_2", "loop")
+
+
+def test_causes_are_ranked_by_operators_and_grouped_over_names_and_values(plan: Plan) -> None:
+    causes = summarize(plan).causes
+
+    assert [(cause.rule, cause.operators, cause.sole) for cause in causes] == [
+        ("attr_range", 2, 2),
+        ("op_list", 1, 1),
+        ("placement", 1, 1),
+    ]
+    strides = causes[0]
+    assert strides.message == "strides must be in [1, 3], got (4, 4)"
+    assert strides.values == ("(4, 4)", "(5, 5)")
+    assert strides.op_types == (("Conv", 2),)
+    assert strides.fix == "use two convolutions"
+    assert strides.example == "conv_2"
+
+
+def test_an_operator_that_breaks_two_rules_counts_for_both_and_is_the_sole_one_of_none(plan: Plan) -> None:
+    loop = plan.operators[5]
+    conv = plan.operators[2]
+    both = dataclasses.replace(
+        loop.verdicts[0], reasons=(*loop.verdicts[0].reasons, *conv.verdicts[0].reasons)
+    )
+    broken = dataclasses.replace(loop, verdicts=(both, loop.verdicts[1]))
+    operators = (*plan.operators[:5], broken, plan.operators[6])
+
+    causes = {cause.rule: cause for cause in summarize(dataclasses.replace(plan, operators=operators)).causes}
+
+    assert (causes["op_list"].operators, causes["op_list"].sole) == (1, 0)
+
+
+def test_bodies_are_listed_under_their_operator(plan: Plan) -> None:
+    (body,) = summarize(plan).bodies
+
+    assert (body.parent, body.parent_type, body.op_types) == ("loop", "Loop", (("Add", 1),))
+
+
+def test_notes_hold_the_plans_and_what_runs_nowhere_and_what_is_doubtful(plan: Plan) -> None:
+    given, nowhere, doubtful = summarize(plan).notes
+
+    assert given == plan.notes[0]
+    assert nowhere.startswith("npu (Some NPU) runs on no host")
+    assert doubtful.startswith("2 verdicts on npu from facts of low confidence")
+
+
+def test_displaced_are_all_that_are_not_on_the_first_device(plan: Plan) -> None:
+    assert [each.name for each in summarize(plan).displaced] == ["conv_2", "conv_3", "relu_3", "loop"]
+
+
+def test_plan_without_operators_has_shares_of_zero(plan: Plan) -> None:
+    empty = dataclasses.replace(plan, operators=(), partitions=(), transfers=(), predicted=Predicted())
+
+    report = summarize(empty)
+
+    assert [device.share for device in report.devices] == [0, 0]
+    assert report.causes == ()
