@@ -1,0 +1,42 @@
+"""The graph of an ONNX model, and the only package that reads or writes ONNX."""
+
+from dovetail.ir.binding import Bindings
+from dovetail.ir.extract import Border, Serializer, border, extract, inline, is_constant
+from dovetail.ir.graph import Graph
+from dovetail.ir.infer import infer
+from dovetail.ir.load import load_model
+from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values
+from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
+from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
+
+__all__ = [
+    # loading and saving
+    "Bindings",
+    "load_model",
+    "Border",
+    "Serializer",
+    "border",
+    "extract",
+    "inline",
+    # the graph
+    "Graph",
+    "infer",
+    "is_constant",
+    "bodies",
+    "captured_values",
+    "nested_graphs",
+    "nested_nodes",
+    "read_values",
+    # operators
+    "AttributeValue",
+    "OpSchema",
+    "attributes",
+    "formal_names",
+    "op_schema",
+    "opset_version",
+    # values
+    "byte_size",
+    "dtype_name",
+    "shape_of",
+    "tensor_spec",
+]

@@ -1,0 +1,144 @@
+"""What the user fixes on loading: shapes of inputs, symbolic dimensions, whole inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir
+
+from dovetail.ir.nested import nested_graphs
+from dovetail.ir.values import dtype_name, shape_of
+from dovetail.plan.errors import ModelError
+
+MAX_DIM = 2**31 - 1
+"""No device of any target addresses a longer dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """The loading options of every command that takes a model."""
+
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Input name -> its whole shape. Symbols of that input are then known wherever they occur."""
+    dims: Mapping[str, int] = field(default_factory=dict)
+    """Symbolic dimension -> size."""
+    binds: Mapping[str, str] = field(default_factory=dict)
+    """Input name -> constant: one number for every element, or as many comma-separated ones as it has elements."""
+
+    def __bool__(self) -> bool:
+        return bool(self.shapes or self.dims or self.binds)
+
+    def as_text(self) -> dict[str, str]:
+        """As the user wrote them, for the plan: `shape x` -> `1,3,224,224`, `dim batch` -> `1`, `bind sr` -> `16000`."""
+        text = {f"shape {name}": ",".join(map(str, shape)) for name, shape in self.shapes.items()}
+        text.update((f"dim {name}", str(size)) for name, size in self.dims.items())
+        text.update((f"bind {name}", value) for name, value in self.binds.items())
+        return text
+
+
+def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
+    """Fix what the user fixed, in place. Everything is checked before anything changes.
+
+    Raises:
+        ModelError: an unknown input or dimension, or a size or value that contradicts the model.
+    """
+    inputs = {str(value.name): value for value in model.graph.inputs}
+    for option, names in (("shape", bindings.shapes), ("bind", bindings.binds)):
+        for name in names:
+            if name not in inputs:
+                raise ModelError(f"--{option} {name}: the model has no such input; it has {_list(inputs)}")
+    sizes = _sizes(inputs, bindings)
+    constants = {name: _constant(inputs[name], text, sizes) for name, text in bindings.binds.items()}
+    for name, shape in bindings.shapes.items():
+        inputs[name].shape = onnx_ir.Shape(shape)
+    _replace_symbols(model, sizes)
+    for name, tensor in constants.items():
+        value = inputs[name]
+        model.graph.inputs.remove(value)
+        value.const_value = tensor
+        value.shape = onnx_ir.Shape(tensor.shape)
+        model.graph.register_initializer(value)
+
+
+def _sizes(inputs: Mapping[str, onnx_ir.Value], bindings: Bindings) -> dict[str, int]:
+    """The size of every symbol that the options fix."""
+    symbols = sorted(
+        {dim for value in inputs.values() for dim in shape_of(value) or () if isinstance(dim, str)}
+    )
+    sizes: dict[str, int] = {}
+    for name, size in bindings.dims.items():
+        if name not in symbols:
+            known = f"it has {_list(symbols)}" if symbols else "all its dimensions are fixed"
+            raise ModelError(f"--dim {name}: the model's inputs have no such symbolic dimension; {known}")
+        sizes[name] = _checked_size(f"--dim {name}", size)
+    for name, shape in bindings.shapes.items():
+        _match(name, shape, shape_of(inputs[name]), sizes)
+    return sizes
+
+
+def _match(
+    name: str, shape: tuple[int, ...], declared: tuple[int | str | None, ...] | None, sizes: dict[str, int]
+) -> None:
+    if declared is None:
+        return
+    text = ",".join(map(str, shape))
+    if len(shape) != len(declared):
+        raise ModelError(f"--shape {name}={text}: the input has {len(declared)} dimensions {list(declared)}")
+    for position, (size, dim) in enumerate(zip(shape, declared, strict=True)):
+        _checked_size(f"--shape {name}={text}", size)
+        wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
+        if wanted is not None and wanted != size:
+            where = f"dimension {position}" + (f" ('{dim}')" if isinstance(dim, str) else "")
+            raise ModelError(f"--shape {name}={text}: {where} is {wanted}, got {size}")
+
+
+def _checked_size(option: str, size: int) -> int:
+    if not 0 < size <= MAX_DIM:
+        raise ModelError(f"{option}: a size must be in [1, {MAX_DIM}], got {size}")
+    return size
+
+
+def _constant(value: onnx_ir.Value, text: str, sizes: Mapping[str, int]) -> onnx_ir.Tensor:
+    option = f"--bind {value.name}={text}"
+    dtype = dtype_name(value)
+    if dtype is None or dtype in ("string", "sequence", "optional"):
+        raise ModelError(
+            f"{option}: only an input of numbers can be fixed, this one holds {dtype or 'an unknown type'}"
+        )
+    shape = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in shape_of(value) or ()]
+    if not all(isinstance(dim, int) for dim in shape):
+        raise ModelError(f"{option}: the input's shape {shape} is not fixed; add --shape or --dim")
+    parts = [_number(option, part, dtype) for part in text.split(",")]
+    count = int(np.prod([int(dim or 0) for dim in shape], dtype=object)) if shape else 1
+    if len(parts) not in (1, count) or count > 1 << 20:
+        raise ModelError(f"{option}: the input has {count} elements, got {len(parts)} numbers")
+    try:
+        array = np.array(parts, dtype=dtype) if len(parts) == count else np.full(count, parts[0], dtype=dtype)
+    except OverflowError as error:
+        raise ModelError(f"{option}: does not fit {dtype} ({error})") from error
+    return onnx_ir.Tensor(array.reshape([int(dim or 0) for dim in shape]), name=value.name)
+
+
+def _number(option: str, text: str, dtype: str) -> float | int | bool:
+    text = text.strip()
+    if dtype == "bool" and text.lower() in ("true", "false", "0", "1"):
+        return text.lower() in ("true", "1")
+    try:
+        return float(text) if dtype.startswith(("float", "bfloat")) else int(text)
+    except ValueError:
+        raise ModelError(f"{option}: '{text}' is not a {dtype} number") from None
+
+
+def _replace_symbols(model: onnx_ir.Model, sizes: Mapping[str, int]) -> None:
+    """Put the sizes in the place of the symbols, in every shape of the model."""
+    graphs = [model.graph, *(inner for node in model.graph for inner in nested_graphs(node))]
+    for graph in graphs:
+        for value in [*graph.inputs, *(output for node in graph for output in node.outputs)]:
+            if value.shape is None or value.shape.is_static():
+                continue
+            dims = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in shape_of(value) or ()]
+            value.shape = onnx_ir.Shape(dims)
+
+
+def _list(names: Mapping[str, object] | list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -1,0 +1,227 @@
+"""The graph of an ONNX model: networkx holds the structure and the tags, onnx_ir holds what ONNX knows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+import networkx as nx
+import onnx_ir
+
+from dovetail.ir import lineage
+from dovetail.ir.names import all_nodes, give_unique_names, unique_name
+from dovetail.ir.nested import bodies, nested_nodes, read_values
+from dovetail.plan.errors import DovetailError, ModelError, PassError
+
+Tag = TypeVar("Tag")
+
+
+class Graph:
+    """A model as a `networkx.MultiDiGraph`: one nx node per ONNX node, one nx edge per (producer, consumer, value).
+
+    `graph.nx` is keyed by node name: every node, those in bodies too, has a unique one. An edge's key is the value's
+    name; a value that a body captures makes an edge to the If, Loop or Scan that holds the body. Inputs, outputs and
+    initializers are not nx nodes; they are on the Graph.
+
+    The graph changes only through `rewrite`, which keeps both sides in step. Building is O(nodes + edges) in time and
+    memory, about 1 KB a node; weights are never copied.
+
+    Attributes:
+        nx: the structure, for algorithms to read.
+        model: the onnx_ir model behind it.
+    """
+
+    def __init__(self, model: onnx_ir.Model, *, name: str = "model", sha256: str = "") -> None:
+        """Take over a model whose functions are inlined.
+
+        Raises:
+            ModelError: the nodes form a cycle.
+        """
+        self.model = model
+        self.name = name
+        self.sha256 = sha256
+        self.bindings: dict[str, str] = {}
+        self._origins: lineage.Origins = {}
+        self._broken_by = ""
+        _forward_constant_outputs(model.graph)
+        give_unique_names(all_nodes(model.graph), set())
+        self._original = frozenset(str(node.name) for node in all_nodes(model.graph))
+        self.nx: nx.MultiDiGraph[str] = self._build()
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[onnx_ir.Value, ...]:
+        """Inputs of the model that a caller feeds; initializers are never among them."""
+        return tuple(self.model.graph.inputs)
+
+    @property
+    def outputs(self) -> tuple[onnx_ir.Value, ...]:
+        """Outputs of the model."""
+        return tuple(self.model.graph.outputs)
+
+    @property
+    def initializers(self) -> Mapping[str, onnx_ir.Value]:
+        """Constants of the top graph, by name."""
+        return self.model.graph.initializers
+
+    def __len__(self) -> int:
+        return int(self.nx.number_of_nodes())
+
+    def __iter__(self) -> Iterator[str]:
+        """Node names in topological order; the order is stable."""
+        return iter(self.nx)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.nx
+
+    def node(self, name: str) -> onnx_ir.Node:
+        """The ONNX node of this name in the top graph.
+
+        Raises:
+            KeyError: there is none.
+        """
+        node = self.nx.nodes[name]["node"]
+        assert isinstance(node, onnx_ir.Node)
+        return node
+
+    def nodes(self) -> Iterator[onnx_ir.Node]:
+        """The ONNX nodes of the top graph, in topological order."""
+        return (self.node(name) for name in self.nx)
+
+    def nested(self, name: str) -> Iterator[onnx_ir.Node]:
+        """The nodes in the bodies of an If, Loop or Scan, at any depth."""
+        return nested_nodes(self.node(name))
+
+    def has_bodies(self, name: str) -> bool:
+        """Whether the node holds nested graphs."""
+        return next(bodies(self.node(name)), None) is not None
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """The user's nodes that this node stands for; itself where no pass touched it."""
+        return self._origins.get(name, (name,))
+
+    def eliminated(self) -> tuple[str, ...]:
+        """Original nodes that no node stands for any more: they folded away. In alphabetical order."""
+        alive: set[str] = set()
+        for node in all_nodes(self.model.graph):
+            alive.update(self.origins(str(node.name)))
+        return tuple(sorted(self._original - alive))
+
+    # --- tags --------------------------------------------------------------------------------------------------
+
+    def set_tag(self, name: str, tag: object) -> None:
+        """Attach a typed record to a node; it replaces one of the same type. Rewriting drops all tags."""
+        self.nx.nodes[name]["tags"][type(tag)] = tag
+
+    def tag(self, name: str, kind: type[Tag]) -> Tag:
+        """The record of this type on a node.
+
+        Raises:
+            KeyError: the pass that makes it has not run.
+        """
+        tag = self.nx.nodes[name]["tags"][kind]
+        assert isinstance(tag, kind)
+        return tag
+
+    # --- changing ----------------------------------------------------------------------------------------------
+
+    def rewrite(self, what: str, change: Callable[[onnx_ir.Model], bool]) -> bool:
+        """Let `change` edit the onnx_ir model, then bring the networkx side in step. Returns whether it changed.
+
+        Args:
+            what: name of the pass, for messages.
+            change: edits the model in place and says whether it did.
+
+        Raises:
+            PassError: `change` failed. It may have stopped half-way, so the graph refuses any further change.
+        """
+        if self._broken_by:
+            raise PassError(f"pass '{what}': the graph was left half-changed by '{self._broken_by}'")
+        self._broken_by = what
+        names = [(node, str(node.name)) for node in all_nodes(self.model.graph)]
+        try:
+            modified = change(self.model)
+            if modified:
+                for node, name in names:  # libraries rename what they move
+                    node.name = name
+                self._rebuild()
+        except DovetailError:
+            raise
+        except Exception as error:
+            raise PassError(f"pass '{what}': {type(error).__name__}: {error}") from error
+        self._broken_by = ""
+        return modified
+
+    def _rebuild(self) -> None:
+        before = self.nx
+        graph = self.model.graph
+        _forward_constant_outputs(graph)
+        ancestors = lineage.heirs(before, graph)
+        old = {id(data["node"]) for _, data in before.nodes(data=True)}
+        taken = {str(node.name) for node in graph if id(node) in old}
+        for node in graph:
+            if id(node) not in old:
+                self._adopt(node, ancestors.get(node, []), taken)
+            give_unique_names(nested_nodes(node), taken)
+        self.nx = self._build()
+
+    def _adopt(self, node: onnx_ir.Node, ancestors: list[str], taken: set[str]) -> None:
+        """Name a node that a pass made, and remember whom it descends from."""
+        if node.name in self._original and node.name not in taken:
+            taken.add(node.name)  # a node of a body that moved up, still itself
+            return
+        if not ancestors:
+            give_unique_names([node], taken)
+            return
+        alike = [name for name in ancestors if self.nx.nodes[name]["node"].op_type == node.op_type]
+        origins = lineage.merge_origins(ancestors, self._origins)
+        node.name = unique_name((alike or ancestors)[0], taken)
+        if origins != (node.name,):
+            self._origins[node.name] = origins
+
+    def _build(self) -> "nx.MultiDiGraph[str]":
+        graph = self.model.graph
+        _sort(graph, self.name)
+        result: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for node in graph:
+            outputs = tuple(value.name for value in node.outputs)
+            result.add_node(str(node.name), node=node, tags={}, outputs=outputs)
+        for node in graph:
+            for value in read_values(node):
+                producer = value.producer()
+                if producer is not None:
+                    result.add_edge(str(producer.name), str(node.name), key=str(value.name), value=value)
+        return result
+
+
+def _sort(graph: onnx_ir.Graph, name: str) -> None:
+    """Bring the nodes into topological order, those already in order staying where they are."""
+    try:
+        if not _is_sorted(graph):
+            graph.sort()
+    except ValueError as error:
+        raise ModelError(f"model '{name}': its nodes form a cycle ({error})") from error
+
+
+def _is_sorted(graph: onnx_ir.Graph) -> bool:
+    seen: set[onnx_ir.Node] = set()
+    for node in graph:
+        for value in read_values(node):
+            producer = value.producer()
+            if producer is not None and producer not in seen:
+                return False
+        seen.add(node)
+    return True
+
+
+def _forward_constant_outputs(graph: onnx_ir.Graph) -> None:
+    """Give each output that is a constant a node that makes it, so that some partition delivers it."""
+    for index, value in enumerate(graph.outputs):
+        if not value.is_initializer() or value.is_graph_input():
+            continue
+        name = str(value.name)
+        value.name = unique_name(f"{name}_constant", set(graph.initializers))
+        forward = onnx_ir.node("Identity", inputs=[value])
+        forward.outputs[0].name = name
+        forward.outputs[0].type, forward.outputs[0].shape = value.type, value.shape
+        graph.append(forward)
+        graph.outputs[index] = forward.outputs[0]

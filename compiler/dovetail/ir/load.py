@@ -1,0 +1,90 @@
+"""Loading: from a file, bytes or a ModelProto to a Graph. The only door for a model."""
+
+from pathlib import Path
+
+import onnx
+import onnx_ir
+import onnx_ir.passes.common as onnx_ir_passes
+
+from dovetail.ir.binding import Bindings, apply_bindings
+from dovetail.ir.door import attach_base_dir, open_model
+from dovetail.ir.graph import Graph
+from dovetail.ir.infer import forget_shapes, infer
+from dovetail.ir.names import all_nodes
+from dovetail.ir.semantics import check_before_inference, check_semantics
+from dovetail.plan.errors import DovetailError, ModelError
+
+_FREE = Bindings()
+
+
+def load_model(source: str | Path | bytes | onnx.ModelProto, bindings: Bindings = _FREE) -> Graph:
+    """Read an untrusted model into a graph.
+
+    Every check of the door runs before a library resolves anything. Functions are inlined, constants are
+    initializers of the top graph, an initializer that is also listed as an input is a constant, and every value has
+    the type and shape that inference finds. External data stays mapped: time and memory do not grow with weights.
+
+    Args:
+        source: a path, the bytes of a model, or a ModelProto. Only a path may have external data.
+        bindings: what the user fixes.
+
+    Raises:
+        ModelError: anything that is wrong with the model or the bindings, in one line.
+    """
+    opened = open_model(source)
+    model = _to_ir(opened.proto, opened.name)
+    if opened.base_dir is not None:
+        attach_base_dir(model, opened.base_dir)
+    _normalize(model, opened.name)
+    apply_bindings(model, bindings)
+    if bindings:
+        forget_shapes(model)
+    check_before_inference(model)
+    infer(model, opened.name)
+    check_semantics(model)
+    graph = Graph(model, name=opened.name, sha256=opened.sha256)
+    graph.bindings = bindings.as_text()
+    return graph
+
+
+def _to_ir(proto: onnx.ModelProto, name: str) -> onnx_ir.Model:
+    try:
+        return onnx_ir.from_proto(proto)
+    except Exception as error:
+        raise ModelError(
+            f"model '{name}': {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        ) from error
+
+
+def _normalize(model: onnx_ir.Model, name: str) -> None:
+    """One form for what ONNX lets be said in several ways."""
+    steps = (
+        onnx_ir_passes.RemoveInitializersFromInputsPass(),
+        onnx_ir_passes.InlinePass(),
+        onnx_ir_passes.RemoveUnusedFunctionsPass(),
+        onnx_ir_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        onnx_ir_passes.LiftSubgraphInitializersToMainGraphPass(),
+    )
+    for step in steps:
+        try:
+            step(model)
+        except DovetailError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}"
+            ) from error
+    _hold_attribute_tensors(model)
+
+
+def _hold_attribute_tensors(model: onnx_ir.Model) -> None:
+    """Bring external tensors that are still attributes into memory: a node must not point into another folder."""
+    for node in all_nodes(model.graph):
+        for attribute in list(node.attributes.values()):
+            if attribute.type == onnx_ir.AttributeType.TENSOR and isinstance(
+                attribute.value, onnx_ir.ExternalTensor
+            ):
+                held = onnx_ir.Tensor(
+                    attribute.value.numpy(), dtype=attribute.value.dtype, name=attribute.value.name
+                )
+                node.attributes[attribute.name] = onnx_ir.AttrTensor(attribute.name, held)

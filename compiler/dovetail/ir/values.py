@@ -1,0 +1,53 @@
+"""What a value is, in the words that the rest of Dovetail uses: NumPy dtype names and plain shapes."""
+
+import math
+
+import onnx_ir
+
+from dovetail.plan.schema import Dim, TensorSpec
+
+_NO_NUMPY_NAME = (onnx_ir.DataType.UNDEFINED, onnx_ir.DataType.STRING)
+_ELEMENT_BYTES = {str(t.numpy().name): t.itemsize for t in onnx_ir.DataType if t not in _NO_NUMPY_NAME}
+"""NumPy (or ml_dtypes) name -> bytes of one element; a fraction for ONNX's packed types."""
+
+
+def dtype_name(value: onnx_ir.Value) -> str | None:
+    """NumPy's name of a tensor's element type; `string`, `sequence`, `optional` for what NumPy has no name for.
+
+    None where no type is known.
+    """
+    kind = value.type
+    if kind is None:
+        return None
+    if isinstance(kind, onnx_ir.SequenceType):
+        return "sequence"
+    if isinstance(kind, onnx_ir.OptionalType):
+        return "optional"
+    if kind.dtype == onnx_ir.DataType.UNDEFINED:
+        return None
+    if kind.dtype == onnx_ir.DataType.STRING:
+        return "string"
+    return str(kind.dtype.numpy().name)
+
+
+def shape_of(value: onnx_ir.Value) -> tuple[Dim, ...] | None:
+    """The dimensions: an int, the name of a symbol, or None for an unnamed unknown one. None: unknown rank."""
+    if value.shape is None:
+        return None
+    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+
+
+def tensor_spec(value: onnx_ir.Value) -> TensorSpec:
+    """Name, element type and shape of a value. An unknown element type reads `unknown`."""
+    return TensorSpec(str(value.name), dtype_name(value) or "unknown", shape_of(value))
+
+
+def byte_size(spec: TensorSpec) -> int | None:
+    """Bytes of a tensor, or None where a dimension or the size of an element is not known."""
+    element = _ELEMENT_BYTES.get(spec.dtype)
+    if spec.shape is None or element is None:
+        return None
+    dims = [dim for dim in spec.shape if isinstance(dim, int)]
+    if len(dims) < len(spec.shape):
+        return None
+    return math.ceil(math.prod(dims) * element)

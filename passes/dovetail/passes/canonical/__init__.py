@@ -1,0 +1,28 @@
+"""Passes that bring a model into its simplest form, whatever it will run on."""
+
+from dovetail.passes.canonical.eliminate_common_subexpressions import EliminateCommonSubexpressions
+from dovetail.passes.canonical.eliminate_dead_nodes import EliminateDeadNodes
+from dovetail.passes.canonical.eliminate_dropout import EliminateDropout
+from dovetail.passes.canonical.eliminate_identity import EliminateIdentity
+from dovetail.passes.canonical.fold_constants import FoldConstants
+from dovetail.passes.canonical.fuse_batch_norm import FuseBatchNorm
+
+CANONICAL_PASSES = (
+    FoldConstants(),
+    EliminateIdentity(),
+    EliminateDropout(),
+    FuseBatchNorm(),
+    EliminateCommonSubexpressions(),
+    EliminateDeadNodes(),
+)
+"""In the order in which they run, over and over until none changes anything."""
+
+__all__ = [
+    "CANONICAL_PASSES",
+    "EliminateCommonSubexpressions",
+    "EliminateDeadNodes",
+    "EliminateDropout",
+    "EliminateIdentity",
+    "FoldConstants",
+    "FuseBatchNorm",
+]

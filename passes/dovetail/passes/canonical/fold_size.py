@@ -1,0 +1,160 @@
+"""How many bytes folding a node would take, known before it is computed."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir
+
+MAX_FOLD_BYTES = 64 << 20
+"""Bytes of the inputs, and of the results, of one folded node."""
+
+Array = npt.NDArray[np.generic]
+
+
+def estimated_bytes(node: onnx_ir.Node) -> int | None:
+    """Upper estimate of the bytes a node's results take, from its constant inputs. None: do not fold.
+
+    An operator whose result is not bounded by its inputs has a formula here. Every other one gives at most what it
+    reads, times a small factor; operators that do more arithmetic than they read bytes fold only when small.
+    """
+    tensors = [value.const_value if value is not None else None for value in node.inputs]
+    read = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+    if read > MAX_FOLD_BYTES:
+        return None
+    if node.op_type in _HEAVY:
+        return None if read > _HEAVY_LIMIT else read * read
+    formula = _GROWS.get(node.op_type)
+    if formula is None:
+        return max(read * _FACTOR, _declared_bytes(node))
+    arrays = [None if tensor is None else tensor.numpy() for tensor in tensors]
+    try:
+        elements = formula(node, arrays)
+    except (ValueError, IndexError, TypeError, AttributeError):
+        return None  # malformed inputs: let the runtime say what is wrong with them
+    return max(0, elements) * _ITEM
+
+
+_ITEM = 8
+_FACTOR = 8
+_HEAVY = frozenset(
+    {"Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "LSTM", "GRU", "RNN", "DFT", "STFT", "Attention"}
+    | {
+        "GridSample",
+        "RoiAlign",
+        "Det",
+        "NonMaxSuppression",
+        "StringSplit",
+        "RegexFullMatch",
+        "Col2Im",
+        "DeformConv",
+    }
+)
+_HEAVY_LIMIT = 4096
+"""Bytes: their work grows with the product of their inputs."""
+
+
+def _declared_bytes(node: onnx_ir.Node) -> int:
+    sizes = [
+        math.prod(value.shape.numpy()) for value in node.outputs if value.shape and value.shape.is_static()
+    ]
+    return sum(sizes) * _ITEM
+
+
+def _product(array: Array | None) -> int:
+    return math.prod(int(item) for item in np.asarray(array).ravel())
+
+
+def _elements(array: Array | None) -> int:
+    return 0 if array is None else int(array.size)
+
+
+def _constant_of_shape(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    return _product(inputs[0])
+
+
+def _expand(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    return max(1, _elements(inputs[0])) * _product(inputs[1])
+
+
+def _tile(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    return _elements(inputs[0]) * _product(inputs[1])
+
+
+def _range(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    start, limit, delta = (np.asarray(item).item() for item in inputs[:3])
+    return 0 if not delta else max(0, math.ceil((limit - start) / delta))
+
+
+def _one_hot(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    return _elements(inputs[0]) * int(np.asarray(inputs[1]).item())
+
+
+def _pad(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    data = np.asarray(inputs[0])
+    pads = [
+        int(item) for item in np.asarray(inputs[1] if len(inputs) > 1 else node.attributes["pads"].as_ints())
+    ]
+    axes = inputs[3] if len(inputs) > 3 else None
+    which = range(data.ndim) if axes is None else [int(axis) % data.ndim for axis in np.asarray(axes).ravel()]
+    dims = list(data.shape)
+    for position, axis in enumerate(which):
+        dims[axis] += max(0, pads[position]) + max(0, pads[position + len(pads) // 2])
+    return math.prod(dims)
+
+
+def _resize(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    if len(inputs) > 3 and inputs[3] is not None:
+        return _product(inputs[3]) * max(1, _elements(inputs[0]))
+    scales = inputs[2] if len(inputs) > 2 else inputs[1]
+    return math.ceil(
+        _elements(inputs[0]) * math.prod(max(1.0, float(item)) for item in np.asarray(scales).ravel())
+    )
+
+
+def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    data = np.asarray(inputs[0])
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 0
+    return _elements(inputs[1]) * (data.size // max(1, data.shape[axis]))
+
+
+def _broadcast(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    return math.prod(np.broadcast_shapes(*(item.shape for item in inputs if item is not None)))
+
+
+_Formula = Callable[[onnx_ir.Node, Sequence[Array | None]], int]
+_GROWS: dict[str, _Formula] = {
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
+    "Tile": _tile,
+    "Range": _range,
+    "OneHot": _one_hot,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "Gather": _gather,
+    **dict.fromkeys(
+        (
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Pow",
+            "Mod",
+            "Min",
+            "Max",
+            "Mean",
+            "Sum",
+            "Where",
+            "And",
+            "Or",
+            "Xor",
+            "Equal",
+        ),
+        _broadcast,
+    ),
+    **dict.fromkeys(
+        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "BitShift", "BitwiseAnd"), _broadcast
+    ),
+}

@@ -1,0 +1,53 @@
+"""One DequantizeLinear for each reader, as the Q/DQ format of NPU compilers wants it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import onnx_ir
+
+from dovetail.ir import Graph
+from dovetail.passes.base import GraphPass
+
+
+@dataclass(frozen=True)
+class LegalizeSharedDequantize(GraphPass):
+    """`x -> DequantizeLinear -> a, b` becomes `x -> DequantizeLinear -> a` and `x -> DequantizeLinear' -> b`.
+
+    A reader and its DequantizeLinear can then stay together in one unit, and what crosses devices is the quantized
+    tensor. It does not fire where all uses are of one reader, or the only other use is as an output of the model.
+    """
+
+    name: ClassVar[str] = "legalize-shared-dequantize"
+
+    def run(self, graph: Graph) -> bool:
+        """See `GraphPass.run`."""
+        return graph.rewrite(self.name, _legalize)
+
+
+def _legalize(model: onnx_ir.Model) -> bool:
+    changed = False
+    for node in list(model.graph):
+        if node.op_type == "DequantizeLinear":
+            changed |= _split(model.graph, node)
+    return changed
+
+
+def _split(graph: onnx_ir.Graph, node: onnx_ir.Node) -> bool:
+    value = node.outputs[0]
+    readers = [reader for reader in dict.fromkeys(value.consumers()) if reader.graph is graph]
+    keeps_one = not value.is_graph_output() and len(readers) == len(set(value.consumers()))
+    for number, reader in enumerate(readers[1:] if keeps_one else readers, start=2):
+        copy = onnx_ir.Node(
+            node.domain,
+            node.op_type,
+            inputs=node.inputs,
+            attributes=list(node.attributes.values()),
+            name=f"{node.name}#{number}",
+        )
+        copy.outputs[0].name = f"{value.name}#{number}"
+        copy.outputs[0].type, copy.outputs[0].shape = value.type, value.shape
+        graph.insert_after(node, copy)
+        for index, read in enumerate(reader.inputs):
+            if read is value:
+                reader.replace_input_with(index, copy.outputs[0])
+    return bool(readers[1:] if keeps_one else readers)

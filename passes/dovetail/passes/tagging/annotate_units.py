@@ -1,0 +1,149 @@
+"""Units: which operators must stay together."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import onnx_ir
+
+from dovetail.ir import Graph, dtype_name
+from dovetail.passes.base import GraphPass
+from dovetail.passes.tagging.tags import FusionTag, UnitTag
+
+ACTIVATIONS = frozenset(
+    {
+        "Relu",
+        "Clip",
+        "LeakyRelu",
+        "PRelu",
+        "Sigmoid",
+        "Tanh",
+        "HardSigmoid",
+        "HardSwish",
+        "Elu",
+        "Gelu",
+        "Mish",
+    }
+)
+FUSES_ACTIVATION = frozenset(
+    {"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Sub", "MaxPool", "AveragePool"}
+)
+"""Operators that NPU compilers commonly run together with the activation behind them."""
+
+_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+
+
+@dataclass(frozen=True)
+class AnnotateUnits(GraphPass):
+    """Set a `UnitTag` on every node, and a `FusionTag` on each activation that its producer may absorb.
+
+    A Q/DQ group is one unit: `DequantizeLinear -> operator [-> activation] -> QuantizeLinear`, with every
+    DequantizeLinear that serves this operator alone and every QuantizeLinear behind it. Nodes that hand a sequence
+    or an optional to each other are one unit as well: only tensors cross devices. Every other node is a unit of its
+    own.
+
+    A group is convex: its DequantizeLinear nodes have no other reader, and its QuantizeLinear nodes no other input
+    than the operator's output, so no path leaves the group and comes back. O(V + E).
+    """
+
+    name: ClassVar[str] = "annotate-units"
+
+    def run(self, graph: Graph) -> bool:
+        """See `GraphPass.run`."""
+        main: dict[str, str] = {}
+        quantized: set[str] = set()
+        for name in graph:
+            if graph.node(name).op_type not in (_QUANTIZE, _DEQUANTIZE):
+                _gather_group(graph, name, main, quantized)
+        _join_sequences(graph, main)
+        numbers: dict[str, int] = {}
+        for name in graph:
+            leader = _leader(main, name)
+            index = numbers.setdefault(leader, len(numbers))
+            graph.set_tag(name, UnitTag(index, leader, leader in quantized))
+            _record_fusion(graph, name)
+        return False
+
+
+def _leader(main: dict[str, str], name: str) -> str:
+    while name in main:
+        name = main[name]
+    return name
+
+
+def _gather_group(graph: Graph, name: str, main: dict[str, str], quantized: set[str]) -> None:
+    """Point the Q/DQ nodes around an operator to it, if it stands in a group."""
+    if name in main:  # an activation that a group before it took in
+        return
+    sources = [
+        before for before in dict.fromkeys(graph.nx.predecessors(name)) if _serves_only(graph, before, name)
+    ]
+    last = name
+    activation = _only_reader(graph, name)
+    if (
+        activation is not None
+        and graph.node(activation).op_type in ACTIVATIONS
+        and _quantizers(graph, activation)
+    ):
+        last = activation
+    sinks = _quantizers(graph, last)
+    if not sources or not (sinks or _is_float_sink(graph, name)):
+        return
+    members = [*sources, *sinks, *([last] if last != name else [])]
+    main.update((member, name) for member in members)
+    quantized.add(name)
+
+
+def _is_float_sink(graph: Graph, name: str) -> bool:
+    """An operator whose result is not made of floats needs no QuantizeLinear behind it (ArgMax, a comparison)."""
+    return not any(
+        (dtype_name(value) or "float").startswith(("float", "bfloat")) for value in graph.node(name).outputs
+    )
+
+
+def _serves_only(graph: Graph, source: str, reader: str) -> bool:
+    node = graph.node(source)
+    if node.op_type != _DEQUANTIZE or node.outputs[0].is_graph_output():
+        return False
+    return set(graph.nx.successors(source)) == {reader} and not _captured(graph, reader, node.outputs[0])
+
+
+def _captured(graph: Graph, reader: str, value: onnx_ir.Value) -> bool:
+    """Whether the reader's bodies, rather than the reader itself, read the value."""
+    return value not in graph.node(reader).inputs
+
+
+def _only_reader(graph: Graph, name: str) -> str | None:
+    readers = set(graph.nx.successors(name))
+    node = graph.node(name)
+    if len(readers) != 1 or len(node.outputs) != 1 or node.outputs[0].is_graph_output():
+        return None
+    return readers.pop()
+
+
+def _quantizers(graph: Graph, name: str) -> list[str]:
+    """The QuantizeLinear nodes behind an operator, if nothing else reads its outputs."""
+    readers = list(dict.fromkeys(graph.nx.successors(name)))
+    node = graph.node(name)
+    if any(value.is_graph_output() for value in node.outputs):
+        return []
+    if not all(
+        graph.node(r).op_type == _QUANTIZE and set(graph.nx.predecessors(r)) == {name} for r in readers
+    ):
+        return []
+    return readers
+
+
+def _join_sequences(graph: Graph, main: dict[str, str]) -> None:
+    for before, after, data in graph.nx.edges(data=True):
+        if dtype_name(data["value"]) in ("sequence", "optional"):
+            first, second = _leader(main, before), _leader(main, after)
+            if first != second:
+                main[second] = first
+
+
+def _record_fusion(graph: Graph, name: str) -> None:
+    if graph.node(name).op_type not in ACTIVATIONS:
+        return
+    for before in dict.fromkeys(graph.nx.predecessors(name)):
+        if graph.node(before).op_type in FUSES_ACTIVATION and _only_reader(graph, before) == name:
+            graph.set_tag(name, FusionTag(before))

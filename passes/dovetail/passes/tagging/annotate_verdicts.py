@@ -1,0 +1,72 @@
+"""Verdicts: what each device of a target says of each operator."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import onnx_ir
+
+from dovetail.ir import Graph
+from dovetail.passes.base import GraphPass
+from dovetail.passes.tagging.tags import BodyTag, UnitTag, VerdictTag
+from dovetail.passes.tagging.views import operator_view
+from dovetail.plan.schema import Reason
+from dovetail.targets import Target, Verdict
+
+
+@dataclass(frozen=True)
+class AnnotateVerdicts(GraphPass):
+    """Set a `VerdictTag` on every node, and a `BodyTag` on every node that holds bodies.
+
+    In a Q/DQ group the operator is judged with its quantized types, and so is the activation behind it; the
+    QuantizeLinear and DequantizeLinear around them go where they go. Needs `annotate-units`.
+    """
+
+    target: Target
+    name: ClassVar[str] = "annotate-verdicts"
+
+    def run(self, graph: Graph) -> bool:
+        """See `GraphPass.run`."""
+        groups: dict[int, list[onnx_ir.Node]] = {}
+        for name in graph:
+            unit = graph.tag(name, UnitTag)
+            if unit.quantized:
+                groups.setdefault(unit.index, []).append(graph.node(name))
+        for name in graph:
+            unit = graph.tag(name, UnitTag)
+            node = graph.node(name)
+            group = groups.get(unit.index, [])
+            if group and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                graph.set_tag(name, self._follow(graph, unit.main, group))
+            else:
+                graph.set_tag(name, self._judge(graph, node, group))
+            if graph.has_bodies(name):
+                graph.set_tag(name, self._judge_bodies(graph, name))
+        return False
+
+    def _judge(self, graph: Graph, node: onnx_ir.Node, group: list[onnx_ir.Node]) -> VerdictTag:
+        view = operator_view(graph, node, group)
+        return VerdictTag(tuple((device.id, device.verdict(view)) for device in self.target.devices))
+
+    def _judge_bodies(self, graph: Graph, name: str) -> BodyTag:
+        return BodyTag(
+            tuple(
+                (str(node.name), node.op_type, node.domain, self._judge(graph, node, []))
+                for node in graph.nested(name)
+            )
+        )
+
+    def _follow(self, graph: Graph, main: str, group: list[onnx_ir.Node]) -> VerdictTag:
+        """The verdicts of a Q/DQ node in a group: those of the operator, with the group as the reason."""
+        verdicts = []
+        for device, verdict in self._judge(graph, graph.node(main), group).verdicts:
+            if verdict.state == "supported":
+                verdicts.append((device, verdict))
+                continue
+            reason = Reason(
+                rule="unit",
+                message=f"stays with '{main}', whose Q/DQ group it belongs to",
+                got=f"'{main}' is {verdict.state}",
+                allowed="the whole group on one device",
+            )
+            verdicts.append((device, Verdict(verdict.state, (reason,))))
+        return VerdictTag(tuple(verdicts))
