@@ -62,9 +62,7 @@ def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
 
 def _sizes(inputs: Mapping[str, onnx_ir.Value], bindings: Bindings) -> dict[str, int]:
     """The size of every symbol that the options fix."""
-    symbols = sorted(
-        {dim for value in inputs.values() for dim in shape_of(value) or () if isinstance(dim, str)}
-    )
+    symbols = sorted({dim for value in inputs.values() for dim in shape_of(value) or () if isinstance(dim, str)})
     sizes: dict[str, int] = {}
     for name, size in bindings.dims.items():
         if name not in symbols:

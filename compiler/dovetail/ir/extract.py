@@ -37,9 +37,7 @@ def border(graph: Graph, names: Collection[str]) -> Border:
             if value in made:
                 continue
             (constants if is_constant(value) else inputs)[value] = None
-    outputs = [
-        value for node in ordered for value in node.outputs if _leaves(graph, value, str(node.name), inside)
-    ]
+    outputs = [value for node in ordered for value in node.outputs if _leaves(graph, value, str(node.name), inside)]
     return Border(tuple(inputs), tuple(outputs), tuple(constants))
 
 
@@ -55,9 +53,7 @@ def _leaves(graph: Graph, value: onnx_ir.Value, producer: str, inside: set[str])
     return any(reader not in inside for reader in readers)
 
 
-def extract(
-    graph: Graph, names: Iterable[str] | None = None, serialize: Serializer | None = None
-) -> onnx.ModelProto:
+def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Serializer | None = None) -> onnx.ModelProto:
     """The stand-alone model of a convex set of nodes.
 
     Args:
@@ -93,9 +89,7 @@ def extract(
 def inline(value: onnx_ir.Value) -> onnx.TensorProto:
     """A constant with its bytes inside the message."""
     assert value.const_value is not None
-    tensor = onnx_ir.serde.serialize_tensor(
-        onnx_ir.Tensor(value.const_value.numpy(), dtype=value.const_value.dtype)
-    )
+    tensor = onnx_ir.serde.serialize_tensor(onnx_ir.Tensor(value.const_value.numpy(), dtype=value.const_value.dtype))
     tensor.name = str(value.name)
     return tensor
 

@@ -20,9 +20,7 @@ def infer(model: onnx_ir.Model, name: str) -> bool:
         ModelError: the model's types contradict each other, or inference crashed.
     """
     inferred = infer_shapes(_without_weights(model).SerializeToString(), name)
-    found = {
-        info.name: info for graph in _graphs(inferred.graph) for info in [*graph.value_info, *graph.output]
-    }
+    found = {info.name: info for graph in _graphs(inferred.graph) for info in [*graph.value_info, *graph.output]}
     learnt = False
     for value in _values(model):
         info = found.get(str(value.name))
@@ -85,9 +83,7 @@ def _without_weights(model: onnx_ir.Model) -> onnx.ModelProto:
     proto.input.extend(onnx_ir.serde.serialize_value(value) for value in graph.inputs)
     proto.output.extend(_declare(value) for value in graph.outputs)
     for node in graph:
-        proto.value_info.extend(
-            _declare(value) for value in node.outputs if value.name and value.type is not None
-        )
+        proto.value_info.extend(_declare(value) for value in node.outputs if value.name and value.type is not None)
     for value in graph.initializers.values():
         _add_constant(proto, value)
     result = onnx.ModelProto(ir_version=max(model.ir_version, 4), graph=proto)

@@ -22,9 +22,7 @@ def heirs(before: "nx.MultiDiGraph[str]", now: Iterable[onnx_ir.Node]) -> dict[o
     now = list(now)
     old_nodes = {id(data["node"]) for _, data in before.nodes(data=True)}
     kept = {id(node) for node in now}
-    maker = {
-        value.name: node for node in now if id(node) not in old_nodes for value in node.outputs if value.name
-    }
+    maker = {value.name: node for node in now if id(node) not in old_nodes for value in node.outputs if value.name}
     found: dict[str, dict[onnx_ir.Node, None]] = {}
     order = [name for name in nx.topological_sort(before) if id(before.nodes[name]["node"]) not in kept]
     for name in reversed(order):

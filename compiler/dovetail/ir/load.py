@@ -51,9 +51,7 @@ def _to_ir(proto: onnx.ModelProto, name: str) -> onnx_ir.Model:
     try:
         return onnx_ir.from_proto(proto)
     except Exception as error:
-        raise ModelError(
-            f"model '{name}': {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise ModelError(f"model '{name}': {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _normalize(model: onnx_ir.Model, name: str) -> None:
@@ -71,9 +69,7 @@ def _normalize(model: onnx_ir.Model, name: str) -> None:
         except DovetailError:
             raise
         except Exception as error:
-            raise ModelError(
-                f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}"
-            ) from error
+            raise ModelError(f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}") from error
     _hold_attribute_tensors(model)
 
 
@@ -81,10 +77,6 @@ def _hold_attribute_tensors(model: onnx_ir.Model) -> None:
     """Bring external tensors that are still attributes into memory: a node must not point into another folder."""
     for node in all_nodes(model.graph):
         for attribute in list(node.attributes.values()):
-            if attribute.type == onnx_ir.AttributeType.TENSOR and isinstance(
-                attribute.value, onnx_ir.ExternalTensor
-            ):
-                held = onnx_ir.Tensor(
-                    attribute.value.numpy(), dtype=attribute.value.dtype, name=attribute.value.name
-                )
+            if attribute.type == onnx_ir.AttributeType.TENSOR and isinstance(attribute.value, onnx_ir.ExternalTensor):
+                held = onnx_ir.Tensor(attribute.value.numpy(), dtype=attribute.value.dtype, name=attribute.value.name)
                 node.attributes[attribute.name] = onnx_ir.AttrTensor(attribute.name, held)

@@ -29,12 +29,8 @@ def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
     try:
         done = subprocess.run(command, input=model, capture_output=True, timeout=TIME_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise ModelError(
-            f"model '{name}': shape inference took over {TIME_LIMIT_S} s and was stopped"
-        ) from None
+        raise ModelError(f"model '{name}': shape inference took over {TIME_LIMIT_S} s and was stopped") from None
     if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or [
-            f"exit status {done.returncode}"
-        ]
+        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
         raise ModelError(f"model '{name}': shape inference failed: {words[-1][:500]}")
     return onnx.ModelProto.FromString(done.stdout)

@@ -1,9 +1,8 @@
 """Attributes of nodes: one value, of the type that they claim."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from onnx import AttributeProto, FunctionProto, NodeProto, SparseTensorProto, TensorProto
+from onnx import AttributeProto, SparseTensorProto, TensorProto
 
 from dovetail.ir.door.budgets import MAX_ATTRIBUTE_BYTES
 from dovetail.ir.door.external import ExternalFiles
@@ -34,58 +33,54 @@ _MESSAGES = frozenset({"t", "g", "sparse_tensor", "tp"})
 _OTHER_FIELDS = frozenset({"name", "type", "doc_string", "ref_attr_name"})
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeChecker:
-    """Checks attributes; holds what the checks of a whole model share."""
+def check_attributes(
+    attributes: Iterable[AttributeProto], owner: str, declared: frozenset[str] | None, files: ExternalFiles
+) -> None:
+    """Refuse what no two readers agree on in the attributes of a node, or in the defaults of a function.
 
-    files: ExternalFiles
-
-    def check_all(self, node: NodeProto, label: str, function: FunctionProto | None) -> None:
-        """Refuse what no reader agrees on in a node's attributes.
-
-        Args:
-            node: The node.
-            label: The node, for messages.
-            function: The function whose body the node is in, if any.
-        """
-        names = [attribute.name for attribute in node.attribute]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ModelError(f"{label}: has the attribute {shown(str(twice))} twice; keep one of them")
-        for attribute in node.attribute:
-            self.check(attribute, label, function)
-
-    def check(self, attribute: AttributeProto, owner: str, function: FunctionProto | None) -> None:
-        """Refuse one attribute of `owner` unless it holds one value of its own type."""
+    Args:
+        attributes: The attributes.
+        owner: The node or the function, for messages.
+        declared: The attributes of the function around the node; None outside of functions.
+        files: The files for external data.
+    """
+    seen: set[str] = set()
+    for attribute in attributes:
         check_name(attribute.name, f"{owner}: name of an attribute")
         label = f"{owner}: attribute {shown(attribute.name)}"
         if not attribute.name:
             raise ModelError(f"{label}: has no name; export the model again")
-        wanted = VALUE_FIELD.get(attribute.type)
-        if wanted is None:
-            raise ModelError(f"{label}: has no known type, got {attribute.type}; export the model again")
-        fields = {field.name: value for field, value in attribute.ListFields()}
-        check_text(fields.get("doc_string", ""), f"{label}: doc_string")
-        if fields.get("ref_attr_name"):
-            return _check_reference(attribute, fields, label, function)
-        extra = fields.keys() - _OTHER_FIELDS - {wanted}
-        if extra:
-            raise ModelError(f"{label}: has values in {', '.join(sorted(extra))} but not its type; keep one")
-        if wanted in _MESSAGES and wanted not in fields:
-            raise ModelError(f"{label}: has no value; export the model again")
-        _check_bytes(attribute, label)
-        self._check_contents(attribute, label)
+        if attribute.name in seen:
+            raise ModelError(f"{label}: is given twice; keep one of them")
+        seen.add(attribute.name)
+        _check_attribute(attribute, label, declared, files)
 
-    def _check_contents(self, attribute: AttributeProto, label: str) -> None:
-        for tensor in _tensors(attribute):
-            check_tensor(tensor, label, self.files)
-        if attribute.type == AttributeProto.TYPE_PROTO:
-            check_type(attribute.tp, label)
-        elif attribute.type == AttributeProto.TYPE_PROTOS:
-            for declared in attribute.type_protos:
-                check_type(declared, label)
-        elif attribute.type == AttributeProto.STRINGS:
-            _check_utf8(attribute, label)
+
+def _check_attribute(
+    attribute: AttributeProto, label: str, declared: frozenset[str] | None, files: ExternalFiles
+) -> None:
+    wanted = VALUE_FIELD.get(attribute.type)
+    if wanted is None:
+        raise ModelError(f"{label}: has no known type, got {attribute.type}; export the model again")
+    fields = {field.name for field, _ in attribute.ListFields()}
+    check_text(attribute.doc_string, f"{label}: doc_string")
+    if "ref_attr_name" in fields and attribute.ref_attr_name:
+        return _check_reference(attribute, fields, label, declared)
+    extra = fields - _OTHER_FIELDS - {wanted}
+    if extra:
+        raise ModelError(f"{label}: has values in {', '.join(sorted(extra))} but not its type; keep one")
+    if wanted in _MESSAGES and wanted not in fields:
+        raise ModelError(f"{label}: has no value; export the model again")
+    _check_bytes(attribute, label)
+    for tensor in _tensors(attribute):
+        check_tensor(tensor, label, files)
+    if attribute.type == AttributeProto.TYPE_PROTO:
+        check_type(attribute.tp, label)
+    for entry in attribute.type_protos:
+        check_type(entry, label)
+    for text in attribute.strings:
+        _check_utf8(text, label)
+    return None
 
 
 def _tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
@@ -106,20 +101,20 @@ def _tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
 
 
 def _check_reference(
-    attribute: AttributeProto, fields: dict[str, object], label: str, function: FunctionProto | None
+    attribute: AttributeProto, fields: set[str], label: str, declared: frozenset[str] | None
 ) -> None:
     """A reference stands for an attribute of the function around it, and only there."""
     name = attribute.ref_attr_name
     check_name(name, f"{label}: ref_attr_name")
-    if function is None:
+    if declared is None:
         raise ModelError(
             f"{label}: refers to the function attribute {shown(name)} outside of a function; give it a value"
         )
-    if name not in function.attribute and all(name != default.name for default in function.attribute_proto):
+    if name not in declared:
         raise ModelError(
             f"{label}: refers to {shown(name)}, which the function does not have; declare it there"
         )
-    if fields.keys() - _OTHER_FIELDS:
+    if fields - _OTHER_FIELDS:
         raise ModelError(f"{label}: refers to {shown(name)} and has a value too; keep one of them")
 
 
@@ -132,9 +127,8 @@ def _check_bytes(attribute: AttributeProto, label: str) -> None:
         )
 
 
-def _check_utf8(attribute: AttributeProto, label: str) -> None:
-    for text in attribute.strings:
-        try:
-            text.decode()
-        except UnicodeDecodeError as problem:
-            raise ModelError(f"{label}: holds invalid UTF-8; export the model again") from problem
+def _check_utf8(text: bytes, label: str) -> None:
+    try:
+        text.decode()
+    except UnicodeDecodeError as problem:
+        raise ModelError(f"{label}: holds invalid UTF-8; export the model again") from problem

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-from dovetail.ir.door.attributes import AttributeChecker
+from dovetail.ir.door.attributes import check_attributes
 from dovetail.ir.door.blocks import (
     Block,
     FunctionKey,
@@ -14,7 +14,7 @@ from dovetail.ir.door.blocks import (
     training_blocks,
 )
 from dovetail.ir.door.external import ExternalFiles
-from dovetail.ir.door.functions import Calls, check_call, check_expansion, check_needed_inputs, function_table
+from dovetail.ir.door.functions import Owner, check_call, check_expansion, check_left_out, function_owners
 from dovetail.ir.door.header import check_opsets, plain_domain
 from dovetail.ir.door.names import (
     check_name,
@@ -39,13 +39,8 @@ class ContentChecker:
 
     model: ModelProto
     files: ExternalFiles
-    _functions: dict[FunctionKey, FunctionProto] = field(default_factory=dict)
-    _opsets: dict[FunctionKey | None, dict[str, int]] = field(default_factory=dict)
-    """Opset imports of each function; under None those of the model."""
-    _calls: dict[FunctionKey, Calls] = field(default_factory=dict)
-    """What each function holds."""
-    _main: Calls = field(default_factory=Calls)
-    """What the graph of the model holds."""
+    _main: Owner = field(default_factory=Owner)
+    _functions: dict[FunctionKey, Owner] = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse whatever in the model breaks a rule; bring what is left into one form."""
@@ -65,29 +60,28 @@ class ContentChecker:
         for block in blocks:
             if block.depth == 0:
                 check_scope(block.body, block.where)
-        self._check_calls()
+        order = check_expansion(self._main, self._functions)
+        check_left_out(self._main, self._functions, order)
 
     def _check_heads(self) -> None:
-        """Opset imports and signatures, of the model and of each function."""
-        self._functions = function_table(self.model)
-        self._opsets[None] = check_opsets(self.model.opset_import, "model")
-        attributes = AttributeChecker(self.files)
-        for key, function in self._functions.items():
-            label = function_label(function)
-            self._opsets[key] = check_opsets(function.opset_import, label)
-            self._calls[key] = Calls(needed=set(function.output))
-            for default in function.attribute_proto:
-                attributes.check(default, label, None)
+        """Opset imports of the model, and the head of each function."""
+        self._main.opsets = check_opsets(self.model.opset_import, "model")
+        self._functions = function_owners(self.model)
+        for function in self.model.functions:
+            check_attributes(function.attribute_proto, function_label(function), None, self.files)
 
     def _check_block(self, block: Block) -> None:
         _check_declarations(block)
         self._check_tensors(block)
-        key = None if block.function is None else function_key(block.function)
+        owner = self._owner(block)
         for index, node in enumerate(block.body.node):
             label = node_label(node, index, block.where)
             _check_node_names(node, label)
             node.ClearField("device_configurations")
-            self._check_operator(node, key, label)
+            self._check_operator(node, owner, label)
+
+    def _owner(self, block: Block) -> Owner:
+        return self._main if block.function is None else self._functions[function_key(block.function)]
 
     def _check_tensors(self, block: Block) -> None:
         """Every tensor of a block: initializers, sparse values and indices, attributes."""
@@ -97,10 +91,11 @@ class ContentChecker:
             for sparse in block.body.sparse_initializer:
                 self._check_initializer(sparse.values, block)
                 check_tensor(sparse.indices, f"indices of sparse initializer{block.where}", self.files)
-        attributes = AttributeChecker(self.files)
+        declared = self._owner(block).attributes
         for index, node in enumerate(block.body.node):
             if node.attribute:
-                attributes.check_all(node, node_label(node, index, block.where), block.function)
+                label = node_label(node, index, block.where)
+                check_attributes(node.attribute, label, declared, self.files)
 
     def _check_initializer(self, tensor: TensorProto, block: Block) -> None:
         check_name(tensor.name, f"name of an initializer{block.where}")
@@ -108,32 +103,21 @@ class ContentChecker:
             raise ModelError(f"initializer{block.where}: has no name; give it one")
         check_tensor(tensor, f"initializer {shown(tensor.name)}{block.where}", self.files)
 
-    def _check_operator(self, node: NodeProto, owner: FunctionKey | None, label: str) -> None:
-        """Is the operator known here, and does the node fit it? Notes calls for `_check_calls`."""
-        opsets = self._opsets[owner]
-        calls = self._main if owner is None else self._calls[owner]
-        if node.domain not in opsets:
+    def _check_operator(self, node: NodeProto, owner: Owner, label: str) -> None:
+        """Is the operator known here, and does the node fit it? Notes what `check_expansion` counts."""
+        if node.domain not in owner.opsets:
             raise ModelError(
                 f"{label}: its domain {shown(node.domain or 'ai.onnx')} has no opset_import; import it"
             )
-        callee = call_key(node)
-        function = self._functions.get(callee)
-        if function is not None:
-            check_call(node, function, label)
-            calls.add(callee, node, label)
+        key = call_key(node)
+        if key in self._functions:
+            check_call(node, self._functions[key], label)
+            owner.add_call(key, node, label)
             return
-        calls.nodes += 1
-        facts = check_operator(node, opsets, label)
-        if owner is not None and facts is not None:
-            calls.needed.update(node.input[: facts.inputs[0]])
-
-    def _check_calls(self) -> None:
-        """Cycles, depth and size of the expansion, then what each call leaves out."""
-        order = check_expansion(self._main, self._calls)
-        for calls in [*(self._calls[key] for key in order), self._main]:
-            for callee, node, label in calls.made:
-                needed = self._calls[callee].needed
-                calls.needed.update(check_needed_inputs(node, self._functions[callee], needed, label))
+        owner.nodes += 1
+        facts = check_operator(node, owner.opsets, label)
+        if owner.function is not None and facts is not None:
+            owner.needed.update(node.input[: facts.inputs[0]])
 
 
 def _use_plain_domains(model: ModelProto, blocks: list[Block]) -> None:

@@ -8,86 +8,104 @@ from onnx import FunctionProto, ModelProto, NodeProto
 
 from dovetail.ir.door.blocks import FunctionKey, function_key
 from dovetail.ir.door.budgets import MAX_CALL_DEPTH, MAX_INLINED_NODES
+from dovetail.ir.door.header import check_opsets
 from dovetail.ir.door.names import check_name, check_names, check_properties, check_text, function_label
 from dovetail.plan.errors import ModelError
 from dovetail.plan.files import shown
 
 
-@dataclass(slots=True)
-class Calls:
-    """What one function, or the graph of the model, holds: its bodies are counted in."""
+@dataclass(slots=True, eq=False)
+class Owner:
+    """What all bodies of one function share, or all bodies of the model's own graph."""
 
+    function: FunctionProto | None = None
+    """None for the model's own graph."""
+    opsets: dict[str, int] = field(default_factory=dict)
+    """Imported version by domain."""
+    attributes: frozenset[str] | None = None
+    """Attributes that nodes inside may refer to; None where they may not."""
+    required: frozenset[str] = frozenset()
+    """Attributes that a call must give."""
     nodes: int = 0
     """Nodes that are not calls."""
     callees: Counter[FunctionKey] = field(default_factory=Counter)
-    made: list[tuple[FunctionKey, NodeProto, str]] = field(default_factory=list)
+    calls: list[tuple[FunctionKey, NodeProto, str]] = field(default_factory=list)
     """Each call with its node and the node's label."""
     needed: set[str] = field(default_factory=set)
-    """Values that the body of a function can't do without."""
+    """Values that nodes inside can't do without."""
 
-    def add(self, callee: FunctionKey, node: NodeProto, label: str) -> None:
+    def add_call(self, callee: FunctionKey, node: NodeProto, label: str) -> None:
         """Note a call."""
         self.callees[callee] += 1
-        self.made.append((callee, node, label))
+        self.calls.append((callee, node, label))
 
 
-@dataclass(frozen=True, slots=True)
-class _Expanded:
-    nodes: int
-    depth: int
-
-
-def function_table(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
+def function_owners(model: ModelProto) -> dict[FunctionKey, Owner]:
     """The functions of a model by what a node calls them by.
 
     Raises:
-        ModelError: If a function is defined twice or its names can't be used.
+        ModelError: If a function is defined twice, or its head can't be used.
     """
-    table: dict[FunctionKey, FunctionProto] = {}
+    owners: dict[FunctionKey, Owner] = {}
     for function in model.functions:
-        _check_function(function)
-        key = function_key(function)
-        if key in table:
-            raise ModelError(f"{function_label(function)}: is defined twice; keep one of them")
-        table[key] = function
-    return table
+        _check_head(function)
+        key, label = function_key(function), function_label(function)
+        if key in owners:
+            raise ModelError(f"{label}: is defined twice; keep one of them")
+        defaults = {default.name for default in function.attribute_proto}
+        owners[key] = Owner(
+            function=function,
+            opsets=check_opsets(function.opset_import, label),
+            attributes=frozenset(defaults.union(function.attribute)),
+            required=frozenset(function.attribute),
+            needed=set(function.output),
+        )
+    return owners
 
 
-def check_call(node: NodeProto, function: FunctionProto, label: str) -> None:
+def check_call(node: NodeProto, callee: Owner, label: str) -> None:
     """Refuse a call whose inputs, outputs or attributes don't fit the function."""
-    callee = function_label(function)
-    if len(node.input) > len(function.input):
-        raise ModelError(
-            f"{label}: {callee} takes {len(function.input)} inputs, got {len(node.input)}; remove the others"
-        )
-    if len(node.output) > len(function.output):
-        raise ModelError(
-            f"{label}: {callee} has {len(function.output)} outputs, got {len(node.output)}; remove the others"
-        )
-    missing = set(function.attribute) - {attribute.name for attribute in node.attribute}
+    assert callee.function is not None
+    function, name = callee.function, function_label(callee.function)
+    for kind, given, allowed in (
+        ("inputs", len(node.input), len(function.input)),
+        ("outputs", len(node.output), len(function.output)),
+    ):
+        if given > allowed:
+            raise ModelError(f"{label}: {name} has {allowed} {kind}, got {given}; remove the others")
+    missing = callee.required.difference(attribute.name for attribute in node.attribute)
     if missing:
-        raise ModelError(f"{label}: {callee} needs the attribute {shown(min(missing))}; give it at the call")
+        raise ModelError(f"{label}: {name} needs the attribute {shown(min(missing))}; give it at the call")
 
 
-def check_needed_inputs(node: NodeProto, function: FunctionProto, needed: set[str], label: str) -> list[str]:
-    """Refuse a call that leaves out an input which the body can't do without.
+def check_left_out(main: Owner, functions: Mapping[FunctionKey, Owner], order: Iterable[FunctionKey]) -> None:
+    """Refuse calls that leave out an input which the body can't do without.
 
-    Returns:
-        The values that the call passes on to such inputs.
+    Args:
+        main: The model's own graph.
+        functions: The functions.
+        order: Their keys, callees before callers.
     """
-    passed = []
-    for index, name in enumerate(function.input):
-        if name not in needed:
-            continue
-        if index >= len(node.input) or not node.input[index]:
-            raise ModelError(
-                f"{label}: {function_label(function)} needs its input {shown(name)}; give it at the call"
-            )
-        passed.append(node.input[index])
-    return passed
+    positions: dict[FunctionKey, list[int]] = {}
+    for key in order:
+        owner = functions[key]
+        _check_calls_in(owner, positions)
+        assert owner.function is not None
+        positions[key] = [i for i, name in enumerate(owner.function.input) if name in owner.needed]
+    _check_calls_in(main, positions)
 
 
-def check_expansion(main: Calls, functions: Mapping[FunctionKey, Calls]) -> list[FunctionKey]:
+def _check_calls_in(owner: Owner, positions: Mapping[FunctionKey, list[int]]) -> None:
+    for key, node, label in owner.calls:
+        for index in positions[key]:
+            if index >= len(node.input) or not node.input[index]:
+                raise ModelError(
+                    f"{label}: function {_name(key)} needs its input {index}; give it at the call"
+                )
+            owner.needed.add(node.input[index])
+
+
+def check_expansion(main: Owner, functions: Mapping[FunctionKey, Owner]) -> list[FunctionKey]:
     """Refuse call cycles, deep call chains and expansions beyond the budget, without expanding anything.
 
     Linear in functions and distinct calls: each function's expanded size is computed once, from its callees'.
@@ -108,7 +126,7 @@ def check_expansion(main: Calls, functions: Mapping[FunctionKey, Calls]) -> list
 
 
 def _expand_from(
-    start: FunctionKey, functions: Mapping[FunctionKey, Calls], expanded: dict[FunctionKey, _Expanded]
+    start: FunctionKey, functions: Mapping[FunctionKey, Owner], expanded: dict[FunctionKey, _Expanded]
 ) -> None:
     """Depth-first with its own stack: a chain of 5000 functions must end in an error, not in a crash."""
     path: dict[FunctionKey, Iterable[FunctionKey]] = {}
@@ -120,7 +138,7 @@ def _expand_from(
 
 
 def _next_open(
-    functions: Mapping[FunctionKey, Calls],
+    functions: Mapping[FunctionKey, Owner],
     path: dict[FunctionKey, Iterable[FunctionKey]],
     expanded: dict[FunctionKey, _Expanded],
 ) -> FunctionKey | None:
@@ -143,9 +161,9 @@ def _next_open(
     return None
 
 
-def _sum(calls: Calls, expanded: Mapping[FunctionKey, _Expanded]) -> _Expanded:
-    nodes = calls.nodes + sum(count * expanded[key].nodes for key, count in calls.callees.items())
-    depth = 1 + max((expanded[key].depth for key in calls.callees), default=0)
+def _sum(owner: Owner, expanded: Mapping[FunctionKey, _Expanded]) -> _Expanded:
+    nodes = owner.nodes + sum(count * expanded[key].nodes for key, count in owner.callees.items())
+    depth = 1 + max((expanded[key].depth for key in owner.callees), default=0)
     return _Expanded(nodes, depth)
 
 
@@ -158,7 +176,7 @@ def _name(key: FunctionKey) -> str:
     return shown(f"{key[0]}::{key[1]}")
 
 
-def _check_function(function: FunctionProto) -> None:
+def _check_head(function: FunctionProto) -> None:
     check_name(function.name, "name of a function")
     check_name(function.domain, "domain of a function")
     label = function_label(function)

@@ -48,9 +48,7 @@ class FoldConstants(GraphPass):
 
 def _fold(model: onnx_ir.Model) -> bool:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter(
-            "ignore"
-        )  # overflow and division by zero give ONNX's results, and are no one's news
+        warnings.simplefilter("ignore")  # overflow and division by zero give ONNX's results, and are no one's news
         result = fold_constants(
             model,
             should_fold=_Budget().allows,

@@ -56,9 +56,7 @@ _HEAVY_LIMIT = 4096
 
 
 def _declared_bytes(node: onnx_ir.Node) -> int:
-    sizes = [
-        math.prod(value.shape.numpy()) for value in node.outputs if value.shape and value.shape.is_static()
-    ]
+    sizes = [math.prod(value.shape.numpy()) for value in node.outputs if value.shape and value.shape.is_static()]
     return sum(sizes) * _ITEM
 
 
@@ -93,9 +91,7 @@ def _one_hot(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
 
 def _pad(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     data = np.asarray(inputs[0])
-    pads = [
-        int(item) for item in np.asarray(inputs[1] if len(inputs) > 1 else node.attributes["pads"].as_ints())
-    ]
+    pads = [int(item) for item in np.asarray(inputs[1] if len(inputs) > 1 else node.attributes["pads"].as_ints())]
     axes = inputs[3] if len(inputs) > 3 else None
     which = range(data.ndim) if axes is None else [int(axis) % data.ndim for axis in np.asarray(axes).ravel()]
     dims = list(data.shape)
@@ -108,9 +104,7 @@ def _resize(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     if len(inputs) > 3 and inputs[3] is not None:
         return _product(inputs[3]) * max(1, _elements(inputs[0]))
     scales = inputs[2] if len(inputs) > 2 else inputs[1]
-    return math.ceil(
-        _elements(inputs[0]) * math.prod(max(1.0, float(item)) for item in np.asarray(scales).ravel())
-    )
+    return math.ceil(_elements(inputs[0]) * math.prod(max(1.0, float(item)) for item in np.asarray(scales).ravel()))
 
 
 def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
@@ -154,7 +148,5 @@ _GROWS: dict[str, _Formula] = {
         ),
         _broadcast,
     ),
-    **dict.fromkeys(
-        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "BitShift", "BitwiseAnd"), _broadcast
-    ),
+    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "BitShift", "BitwiseAnd"), _broadcast),
 }

@@ -24,9 +24,7 @@ ACTIVATIONS = frozenset(
         "Mish",
     }
 )
-FUSES_ACTIVATION = frozenset(
-    {"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Sub", "MaxPool", "AveragePool"}
-)
+FUSES_ACTIVATION = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Sub", "MaxPool", "AveragePool"})
 """Operators that NPU compilers commonly run together with the activation behind them."""
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
@@ -74,16 +72,10 @@ def _gather_group(graph: Graph, name: str, main: dict[str, str], quantized: set[
     """Point the Q/DQ nodes around an operator to it, if it stands in a group."""
     if name in main:  # an activation that a group before it took in
         return
-    sources = [
-        before for before in dict.fromkeys(graph.nx.predecessors(name)) if _serves_only(graph, before, name)
-    ]
+    sources = [before for before in dict.fromkeys(graph.nx.predecessors(name)) if _serves_only(graph, before, name)]
     last = name
     activation = _only_reader(graph, name)
-    if (
-        activation is not None
-        and graph.node(activation).op_type in ACTIVATIONS
-        and _quantizers(graph, activation)
-    ):
+    if activation is not None and graph.node(activation).op_type in ACTIVATIONS and _quantizers(graph, activation):
         last = activation
     sinks = _quantizers(graph, last)
     if not sources or not (sinks or _is_float_sink(graph, name)):
@@ -95,9 +87,7 @@ def _gather_group(graph: Graph, name: str, main: dict[str, str], quantized: set[
 
 def _is_float_sink(graph: Graph, name: str) -> bool:
     """An operator whose result is not made of floats needs no QuantizeLinear behind it (ArgMax, a comparison)."""
-    return not any(
-        (dtype_name(value) or "float").startswith(("float", "bfloat")) for value in graph.node(name).outputs
-    )
+    return not any((dtype_name(value) or "float").startswith(("float", "bfloat")) for value in graph.node(name).outputs)
 
 
 def _serves_only(graph: Graph, source: str, reader: str) -> bool:
@@ -126,9 +116,7 @@ def _quantizers(graph: Graph, name: str) -> list[str]:
     node = graph.node(name)
     if any(value.is_graph_output() for value in node.outputs):
         return []
-    if not all(
-        graph.node(r).op_type == _QUANTIZE and set(graph.nx.predecessors(r)) == {name} for r in readers
-    ):
+    if not all(graph.node(r).op_type == _QUANTIZE and set(graph.nx.predecessors(r)) == {name} for r in readers):
         return []
     return readers
 

@@ -50,8 +50,7 @@ class AnnotateVerdicts(GraphPass):
     def _judge_bodies(self, graph: Graph, name: str) -> BodyTag:
         return BodyTag(
             tuple(
-                (str(node.name), node.op_type, node.domain, self._judge(graph, node, []))
-                for node in graph.nested(name)
+                (str(node.name), node.op_type, node.domain, self._judge(graph, node, [])) for node in graph.nested(name)
             )
         )
 
