@@ -1,0 +1,28 @@
+"""Targets: what each device of a machine supports, said once, with reasons."""
+
+from dovetail.targets.describe import DeviceDescription, OperatorDescription, TargetDescription
+from dovetail.targets.figure import Figure, Link, PartitionLimits
+from dovetail.targets.load import load_target, target_names
+from dovetail.targets.target import Device, Target
+from dovetail.targets.verdict import Verdict, worst
+from dovetail.targets.view import Array, Attribute, OperatorView, QuantView, TensorView
+
+__all__ = [
+    "load_target",
+    "target_names",
+    "Target",
+    "Device",
+    "PartitionLimits",
+    "Figure",
+    "Link",
+    "Verdict",
+    "worst",
+    "OperatorView",
+    "TensorView",
+    "QuantView",
+    "Attribute",
+    "Array",
+    "TargetDescription",
+    "DeviceDescription",
+    "OperatorDescription",
+]

@@ -1,0 +1,169 @@
+"""The target file as types: what may stand in it, field by field. Unknown fields are refused."""
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from dovetail.plan.schema import DeviceKind
+from dovetail.targets.expression import Expression
+from dovetail.targets.figure import PartitionLimits
+from dovetail.targets.rules.base import Confidence, Strings
+from dovetail.targets.rules.kinds import AnyRule
+from dovetail.targets.view import Scalar
+
+SCHEMA_VERSION: Final = 1
+
+Numerics = Literal["fp32", "fp16", "int8"]
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+class Part(BaseModel):
+    """A part of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FigurePart(Part):
+    """A hardware figure. It counts as unverified until the file says that it was seen in its source."""
+
+    value: float | None
+    unit: str
+    source: str = ""
+    verified: bool = False
+    confidence: Confidence = "high"
+
+
+class OperatorPart(Part):
+    """One form of an operator that a device takes, or is known to refuse."""
+
+    label: str = ""
+    """The form in words, such as `depthwise`."""
+    match: Expression | None = None
+    """True for the operators that have this form; without it, for all."""
+    supported: bool = True
+    """False: the vendor lists the operator and refuses it; `notes` says why."""
+    dtypes: Strings = ()
+    """Element types of the tensors `dtypes_of`; empty: any."""
+    dtypes_of: Strings = ("input[0]",)
+    use: Strings = ()
+    """Names of `rule_sets`."""
+    rules: tuple[AnyRule, ...] = ()
+    engine: str = ""
+    source: Strings = ()
+    confidence: Confidence = "high"
+    notes: str = ""
+
+
+def _one_or_more(value: object) -> object:
+    return value if isinstance(value, list) else [value if value is not None else {}]
+
+
+OperatorForms = Annotated[tuple[OperatorPart, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+class AnyOperatorPart(Part):
+    """A device that takes every operator of some domains."""
+
+    domains: tuple[str, ...]
+    """The empty string is ai.onnx."""
+    except_ops: Strings = ()
+    refusal: str
+    """Why another domain is refused."""
+
+
+class BackendPart(Part):
+    """The ONNX Runtime provider that runs the device; `{name}` stands for a property of the variant."""
+
+    provider: str
+    options: dict[str, str] = {}
+    session_config: dict[str, str] = {}
+
+
+class DevicePart(Part):
+    """A device of the target."""
+
+    id: DeviceKind
+    kind: DeviceKind
+    name: str
+    backend: BackendPart | None = None
+    numerics: Numerics = "fp32"
+    figures: dict[str, FigurePart] = {}
+    data_quality: Confidence
+    data_note: str = ""
+    dtype_rewrite: dict[str, str] = {}
+    """Element types that the device's compiler rewrites by itself."""
+    rules: tuple[AnyRule, ...] = ()
+    """Rules for every operator."""
+    any_operator: AnyOperatorPart | None = None
+    ops: dict[str, OperatorForms] = {}
+    """`OpType` or `domain:OpType` -> its forms; the first whose `match` is true decides."""
+
+    @model_validator(mode="after")
+    def _takes_something(self) -> "DevicePart":
+        if self.any_operator is None and not self.ops:
+            raise ValueError("a device needs ops or any_operator")
+        return self
+
+
+class VariantDevicePart(Part):
+    """What is different about a device in a variant; figures are merged with the device's own."""
+
+    name: str = ""
+    numerics: Numerics | None = None
+    figures: dict[str, FigurePart] = {}
+
+
+class VariantPart(Part):
+    """A configuration of the target, such as a SoC."""
+
+    title: str
+    properties: dict[str, Scalar] = {}
+    """Facts that rules and backend options read by name."""
+    devices: dict[str, VariantDevicePart] = {}
+
+
+class LinkPart(Part):
+    """The way from one device to another."""
+
+    between: tuple[str, str]
+    figures: dict[str, FigurePart]
+
+
+class TargetPart(Part):
+    """A whole target file."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    vendor: str
+    summary: str = ""
+    runtime: str = ""
+    sources: dict[str, str] = {}
+    """Key -> citation. A rule's `source` is a key, with `#anchor` behind it where that helps."""
+    notes: tuple[str, ...] = ()
+    variants: dict[str, VariantPart] = {}
+    default_variant: str = ""
+    rule_sets: dict[str, tuple[AnyRule, ...]] = {}
+    limits: PartitionLimits = PartitionLimits({})
+    links: tuple[LinkPart, ...] = ()
+    devices: tuple[DevicePart, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "TargetPart":
+        """Check what spans several fields."""
+        for name in (self.name, *self.variants):
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"name {name!r} must be lower-case letters, digits, '-', '_' and '.'")
+        if self.variants and self.default_variant not in self.variants:
+            raise ValueError(f"default_variant must be one of {' '.join(self.variants)}")
+        if not self.variants and self.default_variant:
+            raise ValueError("default_variant is given, but no variants")
+        ids = [device.id for device in self.devices]
+        if len(set(ids)) != len(ids) or ids[-1] != "cpu":
+            raise ValueError(f"devices must be different and end with the cpu, got {' '.join(ids)}")
+        named = {*self.limits.max_partitions}
+        named |= {name for variant in self.variants.values() for name in variant.devices}
+        named |= {name for link in self.links for name in link.between}
+        if unknown := sorted(named - set(ids)):
+            raise ValueError(f"{' '.join(unknown)} is named, but the devices are {' '.join(ids)}")
+        return self

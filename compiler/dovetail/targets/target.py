@@ -1,0 +1,91 @@
+"""A target and its devices, ready to be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dovetail.plan.schema import BackendSpec, DeviceKind
+from dovetail.targets.describe import DeviceDescription, TargetDescription, describe_device, limit_sentences
+from dovetail.targets.figure import Figure, Link, PartitionLimits
+from dovetail.targets.rulebook import RuleBook
+from dovetail.targets.schema import Numerics
+from dovetail.targets.verdict import Verdict
+from dovetail.targets.view import OperatorView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Device:
+    """One device of a target."""
+
+    id: DeviceKind
+    kind: DeviceKind
+    name: str
+    backend: BackendSpec | None
+    """None: nothing on any host runs it."""
+    numerics: Numerics
+    """What floats become on it."""
+    figures: Mapping[str, Figure]
+    data_quality: str
+    """How good the public knowledge of what it supports is: `high`, `medium` or `low`."""
+    data_note: str
+    book: RuleBook
+
+    def verdict(self, op: OperatorView) -> Verdict:
+        """Return whether the device takes `op`, with every rule that speaks against it."""
+        return self.book.judge(op)
+
+    def op_types(self) -> tuple[str, ...]:
+        """Return the operators that it takes in some form (`Conv`, `com.microsoft:Gelu`), sorted.
+
+        Empty for a device that takes whole domains.
+        """
+        forms = self.book.device.ops.items()
+        return tuple(sorted(key for key, listed in forms if any(form.supported for form in listed)))
+
+    def describe(self) -> DeviceDescription:
+        """Return the device's rules in words."""
+        return describe_device(self.book, self.backend, self.numerics, self.figures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A described machine in one variant."""
+
+    name: str
+    vendor: str
+    summary: str
+    variant: str
+    """Empty where the target has no variants."""
+    variants: tuple[str, ...]
+    devices: tuple[Device, ...]
+    """In order of preference; the CPU is the last."""
+    limits: PartitionLimits
+    links: tuple[Link, ...]
+    sources: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def ref(self) -> str:
+        """Return `name:variant`, or `name` where there are no variants."""
+        return f"{self.name}:{self.variant}" if self.variant else self.name
+
+    def device(self, device_id: str) -> Device:
+        """Return a device by its id; KeyError where there is none."""
+        for device in self.devices:
+            if device.id == device_id:
+                return device
+        raise KeyError(device_id)
+
+    def describe(self) -> TargetDescription:
+        """Return everything the target says, in words."""
+        return TargetDescription(
+            ref=self.ref,
+            name=self.name,
+            vendor=self.vendor,
+            summary=self.summary,
+            variant=self.variant,
+            variants=self.variants,
+            devices=tuple(device.describe() for device in self.devices),
+            limits=limit_sentences(self.limits),
+            sources=dict(self.sources),
+            notes=self.notes,
+        )
