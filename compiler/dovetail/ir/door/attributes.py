@@ -100,9 +100,7 @@ def _tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
         yield pair.indices
 
 
-def _check_reference(
-    attribute: AttributeProto, fields: set[str], label: str, declared: frozenset[str] | None
-) -> None:
+def _check_reference(attribute: AttributeProto, fields: set[str], label: str, declared: frozenset[str] | None) -> None:
     """A reference stands for an attribute of the function around it, and only there."""
     name = attribute.ref_attr_name
     check_name(name, f"{label}: ref_attr_name")
@@ -111,9 +109,7 @@ def _check_reference(
             f"{label}: refers to the function attribute {shown(name)} outside of a function; give it a value"
         )
     if name not in declared:
-        raise ModelError(
-            f"{label}: refers to {shown(name)}, which the function does not have; declare it there"
-        )
+        raise ModelError(f"{label}: refers to {shown(name)}, which the function does not have; declare it there")
     if fields - _OTHER_FIELDS:
         raise ModelError(f"{label}: refers to {shown(name)} and has a value too; keep one of them")
 
@@ -122,9 +118,7 @@ def _check_bytes(attribute: AttributeProto, label: str) -> None:
     size = len(attribute.s) + 4 * len(attribute.floats) + 8 * len(attribute.ints)
     size += sum(len(text) for text in attribute.strings)
     if size > MAX_ATTRIBUTE_BYTES:
-        raise ModelError(
-            f"{label}: takes {size} bytes, at most {MAX_ATTRIBUTE_BYTES} are allowed; use a tensor"
-        )
+        raise ModelError(f"{label}: takes {size} bytes, at most {MAX_ATTRIBUTE_BYTES} are allowed; use a tensor")
 
 
 def _check_utf8(text: bytes, label: str) -> None:

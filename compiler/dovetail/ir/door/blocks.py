@@ -76,9 +76,7 @@ def _collect(blocks: list[Block]) -> list[Block]:
         if nodes > MAX_NODES:
             raise ModelError(f"model: has more than {MAX_NODES} nodes{block.where}; split it")
         if block.depth > MAX_SUBGRAPH_DEPTH:
-            raise ModelError(
-                f"model: bodies are nested more than {MAX_SUBGRAPH_DEPTH} deep{block.where}; flatten it"
-            )
+            raise ModelError(f"model: bodies are nested more than {MAX_SUBGRAPH_DEPTH} deep{block.where}; flatten it")
         blocks.extend(_inner(block, block.body.node))
     return blocks
 

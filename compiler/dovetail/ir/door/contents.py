@@ -106,9 +106,7 @@ class ContentChecker:
     def _check_operator(self, node: NodeProto, owner: Owner, label: str) -> None:
         """Is the operator known here, and does the node fit it? Notes what `check_expansion` counts."""
         if node.domain not in owner.opsets:
-            raise ModelError(
-                f"{label}: its domain {shown(node.domain or 'ai.onnx')} has no opset_import; import it"
-            )
+            raise ModelError(f"{label}: its domain {shown(node.domain or 'ai.onnx')} has no opset_import; import it")
         key = call_key(node)
         if key in self._functions:
             check_call(node, self._functions[key], label)

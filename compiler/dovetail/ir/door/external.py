@@ -69,9 +69,7 @@ class ExternalFiles:
             file.seek(piece.offset)
             data = file.read(piece.length)
         if len(data) != piece.length:
-            raise ModelError(
-                f"{label}: the file {shown(piece.location)} was cut while it was read; try again"
-            )
+            raise ModelError(f"{label}: the file {shown(piece.location)} was cut while it was read; try again")
         return data
 
     def _size(self, location: str, label: str) -> int:

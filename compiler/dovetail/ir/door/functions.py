@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 
 from onnx import FunctionProto, ModelProto, NodeProto
 
@@ -99,72 +100,48 @@ def _check_calls_in(owner: Owner, positions: Mapping[FunctionKey, list[int]]) ->
     for key, node, label in owner.calls:
         for index in positions[key]:
             if index >= len(node.input) or not node.input[index]:
-                raise ModelError(
-                    f"{label}: function {_name(key)} needs its input {index}; give it at the call"
-                )
+                raise ModelError(f"{label}: function {_name(key)} needs its input {index}; give it at the call")
             owner.needed.add(node.input[index])
 
 
 def check_expansion(main: Owner, functions: Mapping[FunctionKey, Owner]) -> list[FunctionKey]:
     """Refuse call cycles, deep call chains and expansions beyond the budget, without expanding anything.
 
-    Linear in functions and distinct calls: each function's expanded size is computed once, from its callees'.
+    Linear in functions and distinct calls: each function's expanded size comes once from its callees'.
 
     Returns:
         The functions, callees before callers.
     """
-    expanded: dict[FunctionKey, _Expanded] = {}
-    for start in functions:
-        _expand_from(start, functions, expanded)
-    total = _sum(main, expanded)
-    if total.nodes > MAX_INLINED_NODES:
+    order = _callees_first(functions)
+    nodes: dict[FunctionKey, int] = {}
+    depth: dict[FunctionKey, int] = {}
+    for key in order:
+        owner = functions[key]
+        nodes[key] = _inlined(owner, nodes)
+        depth[key] = 1 + max((depth[callee] for callee in owner.callees), default=0)
+        if depth[key] > MAX_CALL_DEPTH:
+            raise ModelError(f"function {_name(key)}: calls go more than {MAX_CALL_DEPTH} functions deep; inline some")
+    total = _inlined(main, nodes)
+    if total > MAX_INLINED_NODES:
         raise ModelError(
-            f"model: has {_count(total.nodes)} nodes after its functions are inlined, at most "
+            f"model: has {_count(total)} nodes after its functions are inlined, at most "
             f"{MAX_INLINED_NODES} are allowed; export it with fewer calls"
         )
-    return list(expanded)
+    return order
 
 
-def _expand_from(
-    start: FunctionKey, functions: Mapping[FunctionKey, Owner], expanded: dict[FunctionKey, _Expanded]
-) -> None:
-    """Depth-first with its own stack: a chain of 5000 functions must end in an error, not in a crash."""
-    path: dict[FunctionKey, Iterable[FunctionKey]] = {}
-    key: FunctionKey | None = start
-    while key is not None:
-        if key not in path and key not in expanded:
-            path[key] = iter(functions[key].callees)
-        key = _next_open(functions, path, expanded)
+def _callees_first(functions: Mapping[FunctionKey, Owner]) -> list[FunctionKey]:
+    try:
+        return list(TopologicalSorter({key: owner.callees for key, owner in functions.items()}).static_order())
+    except CycleError as problem:
+        cycle: list[FunctionKey] = problem.args[1]
+        raise ModelError(
+            f"function {_name(cycle[0])}: calls itself through {len(cycle) - 1} calls; remove one"
+        ) from problem
 
 
-def _next_open(
-    functions: Mapping[FunctionKey, Owner],
-    path: dict[FunctionKey, Iterable[FunctionKey]],
-    expanded: dict[FunctionKey, _Expanded],
-) -> FunctionKey | None:
-    """The next callee to go into; functions at the end of the path that have none left are closed."""
-    while path:
-        current, callees = next(reversed(path.items()))
-        for callee in callees:
-            if callee in path:
-                raise ModelError(
-                    f"function {_name(callee)}: calls itself through {_name(current)}; remove the call"
-                )
-            if callee not in expanded:
-                return callee
-        del path[current]
-        expanded[current] = _sum(functions[current], expanded)
-        if expanded[current].depth > MAX_CALL_DEPTH:
-            raise ModelError(
-                f"function {_name(current)}: calls go more than {MAX_CALL_DEPTH} functions deep; inline some"
-            )
-    return None
-
-
-def _sum(owner: Owner, expanded: Mapping[FunctionKey, _Expanded]) -> _Expanded:
-    nodes = owner.nodes + sum(count * expanded[key].nodes for key, count in owner.callees.items())
-    depth = 1 + max((expanded[key].depth for key in owner.callees), default=0)
-    return _Expanded(nodes, depth)
+def _inlined(owner: Owner, nodes: Mapping[FunctionKey, int]) -> int:
+    return owner.nodes + sum(count * nodes[callee] for callee, count in owner.callees.items())
 
 
 def _count(nodes: int) -> str:

@@ -21,8 +21,7 @@ def check_name(name: str, what: str) -> None:
     check_text(name, what)
     if len(name) > MAX_NAME_LENGTH:
         raise ModelError(
-            f"{what} {shown(name)}: has {len(name)} characters, at most {MAX_NAME_LENGTH} are allowed; "
-            "shorten it"
+            f"{what} {shown(name)}: has {len(name)} characters, at most {MAX_NAME_LENGTH} are allowed; shorten it"
         )
     if "\0" in name:
         raise ModelError(f"{what} {shown(name)}: holds a NUL character; rename it")

@@ -87,13 +87,9 @@ def check_operator(node: NodeProto, opsets: dict[str, int], label: str) -> Opera
             f"{version}; import the domain and opset that have it"
         )
     if len(node.input) not in facts.inputs:
-        raise ModelError(
-            f"{label}: takes {_span(facts.inputs)} inputs, got {len(node.input)}; export it again"
-        )
+        raise ModelError(f"{label}: takes {_span(facts.inputs)} inputs, got {len(node.input)}; export it again")
     if len(node.output) not in facts.outputs:
-        raise ModelError(
-            f"{label}: has {_span(facts.outputs)} outputs, got {len(node.output)}; export it again"
-        )
+        raise ModelError(f"{label}: has {_span(facts.outputs)} outputs, got {len(node.output)}; export it again")
     _check_attributes(node, facts, label)
     return facts
 

@@ -1,7 +1,7 @@
 """Values: each defined once, each that is read defined somewhere, and no node that waits for itself."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 
 from onnx import FunctionProto, GraphProto, NodeProto
 
@@ -20,9 +20,7 @@ def check_scope(body: GraphProto | FunctionProto, where: str) -> None:
     recursive over bodies only, whose depth is bounded before.
     """
     for name, user in _check_body(body, where).items():
-        raise ModelError(
-            f"{user}: reads the value {shown(name)}, which nothing defines; export the model again"
-        )
+        raise ModelError(f"{user}: reads the value {shown(name)}, which nothing defines; export the model again")
 
 
 def _check_body(body: GraphProto | FunctionProto, where: str) -> dict[str, str]:
@@ -103,36 +101,15 @@ def _output_names(body: GraphProto | FunctionProto) -> Iterable[str]:
 
 
 def _check_acyclic(body: GraphProto | FunctionProto, reads: list[set[int]], where: str) -> None:
-    """Kahn's algorithm; most files are in order already and end at the first test."""
+    """Refuse a cycle; most files are in order already and end at the first test."""
     if all(source < index for index, sources in enumerate(reads) for source in sources):
         return
-    waiting = [len(sources) for sources in reads]
-    readers: list[list[int]] = [[] for _ in reads]
-    for index, sources in enumerate(reads):
-        for source in sources:
-            readers[source].append(index)
-    ready = deque(index for index, count in enumerate(waiting) if count == 0)
-    while ready:
-        for reader in readers[ready.popleft()]:
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                ready.append(reader)
-    stuck = {index for index, count in enumerate(waiting) if count}
-    if stuck:
-        cycle = _cycle(stuck, reads)
+    try:
+        TopologicalSorter(dict(enumerate(reads))).prepare()
+    except CycleError as problem:
+        cycle: list[int] = problem.args[1][:-1]
         names = [node_label(body.node[index], index, "") for index in cycle[:_SHOWN_NODES]]
         raise ModelError(
-            f"{names[0]}{where}: waits for its own output through {len(cycle)} nodes ({', '.join(names)}); "
-            "export the model again"
-        )
-
-
-def _cycle(stuck: set[int], reads: list[set[int]]) -> list[int]:
-    """One cycle among nodes that each wait for another of them."""
-    path: dict[int, None] = {}
-    index = min(stuck)
-    while index not in path:
-        path[index] = None
-        index = min(reads[index] & stuck)
-    nodes = list(path)
-    return nodes[nodes.index(index) :]
+            f"{names[0]}{where}: waits for its own output, in a cycle of {len(cycle)} nodes "
+            f"({', '.join(names)}); export the model again"
+        ) from problem

@@ -55,9 +55,7 @@ def _read(source: str | Path | bytes | ModelProto) -> tuple[bytes, Path | None, 
         return _serialized(source), None, ""
     if isinstance(source, bytes):
         if not 1 <= len(source) <= MAX_MODEL_BYTES:
-            raise ModelError(
-                f"model: must have 1 to {MAX_MODEL_BYTES} bytes, got {len(source)}; give a whole model"
-            )
+            raise ModelError(f"model: must have 1 to {MAX_MODEL_BYTES} bytes, got {len(source)}; give a whole model")
         return source, None, ""
     path = Path(source)
     data = read_regular(path, limit=MAX_MODEL_BYTES, what="model", error=ModelError)
@@ -69,9 +67,7 @@ def _serialized(model: ModelProto) -> bytes:
     try:
         data: bytes = model.SerializeToString(deterministic=True)
     except (EncodeError, ValueError) as problem:
-        raise ModelError(
-            "model: is larger than 2 GiB; save it with external data, give the path"
-        ) from problem
+        raise ModelError("model: is larger than 2 GiB; save it with external data, give the path") from problem
     return data
 
 

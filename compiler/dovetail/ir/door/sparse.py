@@ -88,9 +88,7 @@ class Densifier:
         if piece is None:
             return numpy_helper.to_array(tensor)
         if piece.length > MAX_DENSE_BYTES:
-            raise ModelError(
-                f"{label}: takes {piece.length} bytes, at most {MAX_DENSE_BYTES} are read; store it dense"
-            )
+            raise ModelError(f"{label}: takes {piece.length} bytes, at most {MAX_DENSE_BYTES} are read; store it dense")
         inline = TensorProto(dims=tensor.dims, data_type=tensor.data_type)
         inline.raw_data = self.files.read(piece, label)
         return numpy_helper.to_array(inline)

@@ -82,9 +82,7 @@ def check_dims(dims: Sequence[int], bits: int, label: str) -> int:
     count = product = 1
     for dim in dims:
         if not 0 <= dim <= MAX_DIM:
-            raise ModelError(
-                f"{label}: a dimension must be in [0, {MAX_DIM}], got {dim}; export the model again"
-            )
+            raise ModelError(f"{label}: a dimension must be in [0, {MAX_DIM}], got {dim}; export the model again")
         count *= dim
         product *= dim or 1
     if product * bits > MAX_TENSOR_BYTES * 8:

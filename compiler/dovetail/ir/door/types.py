@@ -67,9 +67,7 @@ def check_declared(tensor: TensorProto, declared: TypeProto, label: str) -> None
         size in (None, dim) for size, dim in zip(sizes, tensor.dims, strict=True)
     )
     if not agrees:
-        raise ModelError(
-            f"{label}: has dims {list(tensor.dims)}, its declaration says {sizes}; make them equal"
-        )
+        raise ModelError(f"{label}: has dims {list(tensor.dims)}, its declaration says {sizes}; make them equal")
 
 
 def _check_tensor_type(dtype: int, shape: TensorShapeProto, label: str, needs_type: bool) -> None:
