@@ -37,5 +37,8 @@ MAX_STRING_ELEMENTS = 10_000_000
 MAX_DENSE_BYTES = 64 * 2**20
 """Size of all sparse tensors of a model together after they are made dense."""
 
+MAX_PAD = 2**20
+"""Padding of a convolution or a pool on one side."""
+
 MAX_SPLIT_OUTPUTS = 65_536
 """`num_outputs` of a Split: shape inference makes that many shapes."""
