@@ -36,9 +36,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         _replace(temporary, final, aside)
     except OSError as problem:
         reason = problem.strerror or problem
-        raise PlanError(
-            f"{_label(final)}: can't be written, {reason}; check space and permissions"
-        ) from problem
+        raise PlanError(f"{_label(final)}: can't be written, {reason}; check space and permissions") from problem
     finally:
         # gone after a success; what is left is of a failure, which must not be hidden by another
         shutil.rmtree(temporary, ignore_errors=True)

@@ -57,9 +57,7 @@ def check_relative(relative: str, *, what: str, error: type[DovetailError]) -> t
     label = f"{what}: file {shown(relative)}"
     rule = _broken_rule(relative)
     if rule:
-        raise error(
-            f"{label} {rule}; only a relative path below the folder of the file that names it is read"
-        )
+        raise error(f"{label} {rule}; only a relative path below the folder of the file that names it is read")
     return PurePosixPath(relative).parts
 
 
@@ -85,9 +83,7 @@ def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError
             _check_readable(os.fstat(descriptor), limit, label, error)
             data = file.read(limit + 1)
     except (OSError, ValueError) as problem:
-        raise error(
-            f"{label}: can't be read, {_reason(problem)}; check the path and its permissions"
-        ) from problem
+        raise error(f"{label}: can't be read, {_reason(problem)}; check the path and its permissions") from problem
     if not 1 <= len(data) <= limit:
         raise error(f"{label}: changed while it was read; try again when nothing writes to it")
     return data
@@ -169,9 +165,7 @@ def _check_opened(status: os.stat_result, label: str, error: type[DovetailError]
     if not stat.S_ISREG(status.st_mode):
         raise error(f"{label} is {_kind(status)}; only a regular file is read")
     if status.st_nlink != 1:
-        raise error(
-            f"{label} is a hard link with {status.st_nlink} names; copy the file so that it has one name"
-        )
+        raise error(f"{label} is a hard link with {status.st_nlink} names; copy the file so that it has one name")
 
 
 def _check_readable(status: os.stat_result, limit: int, label: str, error: type[DovetailError]) -> None:

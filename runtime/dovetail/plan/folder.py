@@ -52,9 +52,7 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
         PlanError: If the folder is not a plan, the plan is not valid, or a file is missing or changed.
     """
     if not is_plan(path):
-        raise PlanError(
-            f"plan {shown(str(path))}: is not a plan folder, no {PLAN_FILE} in it; give a .plan folder"
-        )
+        raise PlanError(f"plan {shown(str(path))}: is not a plan folder, no {PLAN_FILE} in it; give a .plan folder")
     with open_inside(path, PLAN_FILE, what=f"plan {shown(str(path))}", error=PlanError) as file:
         data = file.read(_MAX_PLAN_BYTES + 1)
     if len(data) > _MAX_PLAN_BYTES:
@@ -73,9 +71,7 @@ def _check_payload(path: Path, plan: Plan, verify: bool) -> None:
     for name, digest in plan.files.items():
         with open_inside(path, name, what=label, error=PlanError) as file:
             if verify and sha256_file(file) != digest:
-                raise PlanError(
-                    f"{label}: file {shown(name)} is changed or truncated; compile the model again"
-                )
+                raise PlanError(f"{label}: file {shown(name)} is changed or truncated; compile the model again")
     for folder in _PAYLOAD_FOLDERS:
         for name in _files_below(path / folder):
             if f"{folder}/{name}" not in plan.files:

@@ -24,9 +24,7 @@ def plan_to_json(plan: Plan) -> str:
         text = json.dumps(dataclasses.asdict(plan), indent=1, ensure_ascii=False, allow_nan=False)
         text.encode()
     except ValueError as problem:
-        raise PlanError(
-            f"plan: can't be written as JSON, {problem}; give finite numbers and valid names"
-        ) from problem
+        raise PlanError(f"plan: can't be written as JSON, {problem}; give finite numbers and valid names") from problem
     return text + "\n"
 
 

@@ -100,9 +100,7 @@ def _check_steps(plan: Plan) -> None:
     for step in plan.steps:
         _check_step(step, partitions[step.partition], len(plan.slots))
         where = f"step of partition {shown(step.partition)}"
-        _require(
-            ready.issuperset(step.inputs), where, "reads a slot that is not written before or already freed"
-        )
+        _require(ready.issuperset(step.inputs), where, "reads a slot that is not written before or already freed")
         _require(written.isdisjoint(step.outputs), where, "writes a slot that is written before")
         ready |= set(step.outputs)
         written |= set(step.outputs)
@@ -110,9 +108,7 @@ def _check_steps(plan: Plan) -> None:
         _require(kept.isdisjoint(step.free), where, "frees an output of the plan")
         ready -= set(step.free)
     made = given | {plan.slots[index].name for index in written}
-    _require(
-        results <= made, "outputs", f"nothing writes {', '.join(map(shown, sorted(results - made)[:3]))}"
-    )
+    _require(results <= made, "outputs", f"nothing writes {', '.join(map(shown, sorted(results - made)[:3]))}")
 
 
 def _check_step(step: Step, partition: PlanPartition, slots: int) -> None:
@@ -120,9 +116,5 @@ def _check_step(step: Step, partition: PlanPartition, slots: int) -> None:
     for index in (*step.inputs, *step.outputs, *step.free):
         _require(0 <= index < slots, where, f"slot {index} is not in 0..{slots - 1}")
     _check_unique(f"{where}: outputs", map(str, step.outputs))
-    _require(
-        len(step.inputs) == len(partition.inputs), where, "its slots do not match the partition's inputs"
-    )
-    _require(
-        len(step.outputs) == len(partition.outputs), where, "its slots do not match the partition's outputs"
-    )
+    _require(len(step.inputs) == len(partition.inputs), where, "its slots do not match the partition's inputs")
+    _require(len(step.outputs) == len(partition.outputs), where, "its slots do not match the partition's outputs")

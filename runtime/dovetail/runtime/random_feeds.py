@@ -59,9 +59,7 @@ def _draw(generator: np.random.Generator, spec: TensorSpec, shape: tuple[int, ..
     try:
         dtype = np.dtype(spec.dtype)
     except TypeError as error:
-        raise RunError(
-            f"input '{spec.name}': no value of type '{spec.dtype}' can be made up; give one"
-        ) from error
+        raise RunError(f"input '{spec.name}': no value of type '{spec.dtype}' can be made up; give one") from error
     if dtype.kind in "fV":  # V: bfloat16 and the 8-bit floats of ml_dtypes
         return np.asarray(generator.standard_normal(shape)).astype(dtype)
     if dtype.kind == "c":
