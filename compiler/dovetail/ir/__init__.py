@@ -3,11 +3,13 @@
 from dovetail.ir.binding import Bindings
 from dovetail.ir.extract import Border, Serializer, border, extract, inline, is_constant
 from dovetail.ir.graph import Graph
+from dovetail.ir.half import round_to_half
 from dovetail.ir.infer import infer
 from dovetail.ir.load import load_model
 from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
 from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
+from dovetail.ir.weights import WeightsFile
 
 __all__ = [
     # loading and saving
@@ -18,6 +20,8 @@ __all__ = [
     "border",
     "extract",
     "inline",
+    "round_to_half",
+    "WeightsFile",
     # the graph
     "Graph",
     "infer",

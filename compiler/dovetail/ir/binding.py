@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir
 
 from dovetail.ir.nested import nested_graphs
@@ -29,7 +30,7 @@ class Bindings:
         return bool(self.shapes or self.dims or self.binds)
 
     def as_text(self) -> dict[str, str]:
-        """As the user wrote them, for the plan: `shape x` -> `1,3,224,224`, `dim batch` -> `1`, `bind sr` -> `16000`."""
+        """As the user wrote them: `shape x` -> `1,3,224,224`, `dim batch` -> `1`, `bind sr` -> `16000`."""
         text = {f"shape {name}": ",".join(map(str, shape)) for name, shape in self.shapes.items()}
         text.update((f"dim {name}", str(size)) for name, size in self.dims.items())
         text.update((f"bind {name}", value) for name, value in self.binds.items())
@@ -96,7 +97,7 @@ def _checked_size(option: str, size: int) -> int:
     return size
 
 
-def _constant(value: onnx_ir.Value, text: str, sizes: Mapping[str, int]) -> onnx_ir.Tensor:
+def _constant(value: onnx_ir.Value, text: str, sizes: Mapping[str, int]) -> "onnx_ir.Tensor[npt.NDArray[np.generic]]":
     option = f"--bind {value.name}={text}"
     dtype = dtype_name(value)
     if dtype is None or dtype in ("string", "sequence", "optional"):

@@ -96,7 +96,7 @@ def _add_constant(proto: onnx.GraphProto, value: onnx_ir.Value) -> None:
     tensor = value.const_value
     assert tensor is not None
     if tensor.size > KEPT_ELEMENTS:
-        shape = [int(dim) for dim in tensor.shape]
+        shape = list(tensor.shape.numpy())
         proto.input.append(onnx.helper.make_tensor_value_info(str(value.name), tensor.dtype.value, shape))
         return
     small = onnx_ir.serde.serialize_tensor(onnx_ir.Tensor(tensor.numpy(), dtype=tensor.dtype))

@@ -59,7 +59,7 @@ def _normalize(model: onnx_ir.Model, name: str) -> None:
     steps = (
         onnx_ir_passes.RemoveInitializersFromInputsPass(),
         onnx_ir_passes.InlinePass(),
-        onnx_ir_passes.RemoveUnusedFunctionsPass(),
+        onnx_ir_passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         onnx_ir_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         onnx_ir_passes.LiftSubgraphInitializersToMainGraphPass(),
     )

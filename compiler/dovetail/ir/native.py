@@ -33,4 +33,6 @@ def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
     if done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
         raise ModelError(f"model '{name}': shape inference failed: {words[-1][:500]}")
-    return onnx.ModelProto.FromString(done.stdout)
+    inferred = onnx.ModelProto()
+    inferred.ParseFromString(done.stdout)
+    return inferred

@@ -34,6 +34,7 @@ def pass_class(name: str) -> type[GraphPass]:
         raise PassError(f"pass '{name}': unknown; there are {', '.join(_PASSES)}")
     module, _, attribute = _PASSES[name].partition(":")
     found = getattr(import_module(f"dovetail.passes.{module}"), attribute)
+    assert isinstance(found, type)
     assert issubclass(found, GraphPass)
     return found
 

@@ -29,7 +29,7 @@ class EliminateDropout(GraphPass):
 
 
 def _eliminate(model: onnx_ir.Model) -> bool:
-    return any([bypass(node) for node in list(model.graph.all_nodes()) if _does_nothing(node)])
+    return sum(bypass(node) for node in list(model.graph.all_nodes()) if _does_nothing(node)) > 0
 
 
 def _does_nothing(node: onnx_ir.Node) -> bool:

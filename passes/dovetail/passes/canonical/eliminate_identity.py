@@ -27,4 +27,4 @@ class EliminateIdentity(GraphPass):
 
 def _eliminate(model: onnx_ir.Model) -> bool:
     found = [n for n in model.graph.all_nodes() if n.op_type == "Identity" and n.domain in ("", "ai.onnx")]
-    return any([bypass(node) for node in found])
+    return sum(bypass(node) for node in found) > 0

@@ -114,7 +114,8 @@ def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
 
 
 def _broadcast(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
-    return math.prod(np.broadcast_shapes(*(item.shape for item in inputs if item is not None)))
+    shape: tuple[int, ...] = np.broadcast_shapes(*(item.shape for item in inputs if item is not None))
+    return math.prod(shape)
 
 
 _Formula = Callable[[onnx_ir.Node, Sequence[Array | None]], int]

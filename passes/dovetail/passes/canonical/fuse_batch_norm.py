@@ -51,7 +51,7 @@ class _OnlyAtInference:
             return MatchResult().fail("BatchNormalization is not a map per channel")
         if len({value.dtype for value in [*inbound.inputs[1:], *node.inputs[1:]] if value is not None}) > 1:
             return MatchResult().fail("weights and statistics are of different types")
-        return super().check(context, x, inbound_out, batchnorm_out)  # type: ignore[misc]
+        return super().check(context, x, inbound_out, batchnorm_out)  # type: ignore[misc, no-any-return]
 
 
 def _attribute(node: onnx_ir.Node, name: str, default: int) -> int:
@@ -71,4 +71,6 @@ class _IntoGemm(_OnlyAtInference, rules.FuseBatchNormIntoGemm):
     pass
 
 
-_RULES = RewriteRuleSet([_IntoConv().rule(), _IntoConvTranspose().rule(), _IntoGemm().rule()])
+_RULES = RewriteRuleSet(
+    [kind.rule() for kind in (_IntoConv, _IntoConvTranspose, _IntoGemm)]  # type: ignore[no-untyped-call]
+)

@@ -1,0 +1,6 @@
+"""The driver: model and target in, plan out."""
+
+from dovetail.compiler.driver import Compilation, compile_model
+from dovetail.compiler.options import CompileOptions
+
+__all__ = ["Compilation", "CompileOptions", "compile_model"]

@@ -1,0 +1,65 @@
+"""From tags on the graph to the flat placement problem, and the user's pins."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from dovetail.ir import Graph
+from dovetail.partition import Problem
+from dovetail.passes.tagging import UnitTag, VerdictTag
+from dovetail.plan.errors import PartitionError
+from dovetail.targets import Target
+
+
+def units_of(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The nodes of every unit, in topological order, by the unit's index."""
+    units: dict[int, list[str]] = {}
+    for name in graph:
+        units.setdefault(graph.tag(name, UnitTag).index, []).append(name)
+    return tuple(tuple(units[index]) for index in range(len(units)))
+
+
+def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]]) -> Problem:
+    """The placement problem of a tagged graph. O(V + E).
+
+    Raises:
+        PartitionError: a pin names an unknown device, or matches no operator.
+    """
+    units = units_of(graph)
+    devices = tuple(device.id for device in target.devices)
+    index_of = {name: graph.tag(name, UnitTag).index for name in graph}
+    edges = {(index_of[a], index_of[b]) for a, b in graph.nx.edges() if index_of[a] != index_of[b]}
+    limits = target.limits.max_partitions
+    return Problem(
+        devices=devices,
+        names=tuple(graph.tag(unit[0], UnitTag).main for unit in units),
+        allowed=tuple(tuple(_allows(graph, unit, device) for device in devices) for unit in units),
+        edges=tuple(sorted(edges)),
+        sizes=tuple(len(unit) for unit in units),
+        pins=_pins(graph, devices, place),
+        limits={devices.index(device): count for device, count in limits.items() if device in devices},
+    )
+
+
+def _allows(graph: Graph, unit: Sequence[str], device: str) -> bool:
+    return all(graph.tag(name, VerdictTag).on(device).state in ("supported", "soft") for name in unit)
+
+
+def _pins(graph: Graph, devices: tuple[str, ...], place: Sequence[tuple[str, str]]) -> dict[int, int]:
+    pins: dict[int, int] = {}
+    for pattern, device in place:
+        if device not in devices:
+            raise PartitionError(
+                f"--place '{pattern}={device}': the target has no such device; it has {', '.join(devices)}"
+            )
+        matched = [name for name in graph if matches(graph, name, pattern)]
+        if not matched:
+            raise PartitionError(f"--place '{pattern}={device}': no operator of the compiled model has such a name")
+        pins.update((graph.tag(name, UnitTag).index, devices.index(device)) for name in matched)
+    return pins
+
+
+def matches(graph: Graph, name: str, pattern: str) -> bool:
+    """Whether a pattern of `--place` means this node: by type, by name, or by the name of a node it stands for."""
+    if pattern.startswith("op:"):
+        return fnmatchcase(graph.node(name).op_type, pattern.removeprefix("op:"))
+    return any(fnmatchcase(known, pattern) for known in (name, *graph.origins(name)))

@@ -1,0 +1,64 @@
+"""From a partition to the files that a device's backend loads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dovetail.ir import Border, Graph, WeightsFile, border, extract, round_to_half
+from dovetail.passes.tagging import UnitTag
+
+FOLDER = "partitions"
+WEIGHTS = "weights.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is lowered: nodes of one device, in topological order, under a partition's id."""
+
+    id: str
+    nodes: tuple[str, ...]
+    rounds_to_half: bool
+    """The device computes floats in float16, so a second model that emulates it is written beside the first."""
+
+    @property
+    def file(self) -> str:
+        """The model, as a path inside the plan folder."""
+        return f"{FOLDER}/{self.id}.onnx"
+
+    @property
+    def emulated_file(self) -> str:
+        """The model that emulates the device."""
+        return f"{FOLDER}/{self.id}.emulated.onnx"
+
+    def border(self, graph: Graph) -> Border:
+        """What the piece reads and makes."""
+        return border(graph, self.nodes)
+
+
+def write_payloads(graph: Graph, pieces: Sequence[Piece], folder: Path) -> None:
+    """Write every piece as a stand-alone model, and the constants of all of them once, into a plan folder.
+
+    Raises:
+        ModelError: a value at a piece's border has no known type.
+        OSError: the folder can't be written.
+    """
+    (folder / FOLDER).mkdir(exist_ok=True)
+    weights = WeightsFile(folder / FOLDER / WEIGHTS)
+    try:
+        for piece in pieces:
+            model = extract(graph, piece.nodes, weights.reference)
+            (folder / piece.file).write_bytes(model.SerializeToString(deterministic=True))
+            if piece.rounds_to_half:
+                emulated = round_to_half(model, integer_nodes(graph, piece.nodes))
+                (folder / piece.emulated_file).write_bytes((emulated or model).SerializeToString(deterministic=True))
+    finally:
+        weights.close()
+
+
+def integer_nodes(graph: Graph, names: Sequence[str]) -> frozenset[str]:
+    """The nodes that a device computes in integers: members of Q/DQ groups, and Q/DQ nodes that stand alone."""
+    return frozenset(
+        name
+        for name in names
+        if graph.tag(name, UnitTag).quantized or graph.node(name).op_type in ("QuantizeLinear", "DequantizeLinear")
+    )

@@ -1,0 +1,57 @@
+"""The unsplit model on ONNX Runtime's CPU provider: what every plan is compared with.
+
+The user's file goes to native code here, so it does so in a child process: a crash there is an error here.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dovetail.plan.errors import ModelError
+
+TIME_LIMIT_S = 300
+"""Seconds for loading and one run of the unsplit model."""
+_CHILD = Path(__file__).with_name("reference_child.py")
+
+Array = npt.NDArray[np.generic]
+
+
+def run_reference(
+    model: str | Path, feeds: Mapping[str, Array], binds: Mapping[str, str], output_names: Sequence[str]
+) -> dict[str, Array]:
+    """Run a model file unsplit.
+
+    Args:
+        model: path of the .onnx file.
+        feeds: arrays for the inputs that stayed inputs.
+        binds: inputs that were fixed at compile time, with their values as text (`sr` -> `16000`).
+        output_names: which outputs to compute.
+
+    Raises:
+        ModelError: ONNX Runtime refused the model or the feeds, crashed, or took too long; with its words.
+    """
+    with tempfile.TemporaryDirectory(prefix="dovetail-reference-") as folder:
+        given, results = Path(folder, "feeds.npz"), Path(folder, "results.npz")
+        np.savez(given, allow_pickle=False, **{name: _storable(array) for name, array in feeds.items()})
+        texts = (json.dumps(dict(binds)), json.dumps(list(output_names)))
+        command = [sys.executable, "-P", str(_CHILD), str(model), str(given), *texts, str(results)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise ModelError(f"model '{model}': the unsplit run took over {TIME_LIMIT_S} s and was stopped") from None
+        if done.returncode != 0:
+            words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+            raise ModelError(f"model '{model}': ONNX Runtime can't run it unsplit: {words[-1][:500]}")
+        with np.load(results, allow_pickle=False) as loaded:
+            return {name: loaded[f"r{index}"] for index, name in enumerate(output_names)}
+
+
+def _storable(array: Array) -> Array:
+    """Text as NumPy's own string type: object arrays would need pickle."""
+    return array.astype(str) if array.dtype.hasobject else array

@@ -1,0 +1,54 @@
+"""The child of `reference`: runs an unsplit model on ONNX Runtime's CPU provider.
+
+Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, binds as JSON, outputs as JSON,
+results.npz. It dies by the limits that the parent sets, and prints its last word on standard error.
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+
+TYPES = {"float": "float32", "double": "float64"}
+
+
+def main() -> int:
+    """Run once; on failure say why in one line on standard error."""
+    model, feeds_file, binds, outputs, results_file = sys.argv[1:6]
+    try:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        with np.load(feeds_file, allow_pickle=False) as loaded:
+            feeds = {name: loaded[name] for name in loaded.files}
+        feeds.update(bound(session, json.loads(binds)))
+        names = json.loads(outputs)
+        results = session.run(names, feeds)
+    except Exception as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 1
+    plain = {f"r{index}": without_objects(np.asarray(result)) for index, result in enumerate(results)}
+    np.savez(results_file, allow_pickle=False, **plain)
+    return 0
+
+
+def without_objects(array: np.ndarray) -> np.ndarray:
+    """Text as NumPy's own string type: object arrays would need pickle."""
+    return array.astype(str) if array.dtype.hasobject else array
+
+
+def bound(session: onnxruntime.InferenceSession, binds: dict[str, str]) -> dict[str, np.ndarray]:
+    """Values for the inputs that were fixed to constants at compile time."""
+    feeds = {}
+    for spec in session.get_inputs():
+        if spec.name in binds:
+            inner = spec.type.removeprefix("tensor(").removesuffix(")")
+            values = np.array([float(part) for part in binds[spec.name].split(",")]).astype(TYPES.get(inner, inner))
+            shape = [dim if isinstance(dim, int) else 1 for dim in spec.shape]
+            feeds[spec.name] = np.broadcast_to(values if values.size > 1 else values[0], shape)
+    return feeds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
