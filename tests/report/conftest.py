@@ -48,9 +48,7 @@ def stride(operator: str, value: str) -> Reason:
     )
 
 
-def operator(
-    name: str, op_type: str, partition: str, unit: int, *reasons: Reason, **more: str
-) -> PlanOperator:
+def operator(name: str, op_type: str, partition: str, unit: int, *reasons: Reason, **more: str) -> PlanOperator:
     state: State = "unsupported" if reasons else "supported"
     return PlanOperator(
         name=name,

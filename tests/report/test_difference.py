@@ -20,9 +20,7 @@ def compare(got: object, wanted: object, dtype: str = "float32") -> Difference:
     return difference
 
 
-@given(
-    hnp.arrays(st.sampled_from([np.float32, np.float16, np.int64, np.bool_]), hnp.array_shapes(min_side=0))
-)
+@given(hnp.arrays(st.sampled_from([np.float32, np.float16, np.int64, np.bool_]), hnp.array_shapes(min_side=0)))
 def test_equal_to_itself(array: Array) -> None:
     (difference,) = compare_outputs({"y": array}, {"y": array})
 

@@ -47,9 +47,7 @@ def test_causes_are_ranked_by_operators_and_grouped_over_names_and_values(plan: 
 def test_an_operator_that_breaks_two_rules_counts_for_both_and_is_the_sole_one_of_none(plan: Plan) -> None:
     loop = plan.operators[5]
     conv = plan.operators[2]
-    both = dataclasses.replace(
-        loop.verdicts[0], reasons=(*loop.verdicts[0].reasons, *conv.verdicts[0].reasons)
-    )
+    both = dataclasses.replace(loop.verdicts[0], reasons=(*loop.verdicts[0].reasons, *conv.verdicts[0].reasons))
     broken = dataclasses.replace(loop, verdicts=(both, loop.verdicts[1]))
     operators = (*plan.operators[:5], broken, plan.operators[6])
 

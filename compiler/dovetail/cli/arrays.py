@@ -1,6 +1,7 @@
 """Arrays in files that the user names: .npy and .npz, never pickled."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy.typing as npt
 from dovetail.plan import RunError
 
 Array = npt.NDArray[np.generic]
-Archive = np.lib.npyio.NpzFile
 
 
 def read_array(path: Path, what: str) -> Array:
@@ -20,10 +20,9 @@ def read_array(path: Path, what: str) -> Array:
         RunError: the file is missing or holds something else.
     """
     array = _load(path, what)
-    if isinstance(array, Archive):
-        array.close()
+    if isinstance(array, dict):
         raise RunError(f"{what}: '{path}' holds several arrays; save the one with numpy.save")
-    return _as_text(array)
+    return array
 
 
 def read_arrays(path: Path, what: str) -> dict[str, Array]:
@@ -32,16 +31,10 @@ def read_arrays(path: Path, what: str) -> dict[str, Array]:
     Raises:
         RunError: the file is missing or holds something else.
     """
-    archive = _load(path, what)
-    if not isinstance(archive, Archive):
-        raise RunError(
-            f"{what}: '{path}' holds one array without a name; save with numpy.savez(FILE, NAME=array)"
-        )
-    with archive:
-        try:
-            return {name: _as_text(archive[name]) for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{what}: '{path}' is damaged ({error}); write it again") from error
+    arrays = _load(path, what)
+    if not isinstance(arrays, dict):
+        raise RunError(f"{what}: '{path}' holds one array without a name; save with numpy.savez(FILE, NAME=array)")
+    return arrays
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -75,13 +68,15 @@ def _as_plain(array: Array) -> Array:
     return array.astype(np.str_) if array.dtype.kind == "O" else array
 
 
-def _load(path: Path, what: str) -> Array | Archive:
+def _load(path: Path, what: str) -> Array | dict[str, Array]:
     try:
-        loaded: Array | Archive = np.load(path, allow_pickle=False)
+        # opened here: numpy.load leaves a file open that turns out to be damaged
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.lib.npyio.NpzFile):
+                return {name: _as_text(loaded[name]) for name in loaded.files}
+            return _as_text(loaded)
     except OSError as error:
         raise RunError(f"{what}: can't read '{path}' ({error.strerror or error}); check the path") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(
-            f"{what}: '{path}' is no NumPy file of numbers or text; save it with numpy.save"
-        ) from error
-    return loaded
+    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{what}: '{path}' is no NumPy file of numbers or text; save it with numpy.save") from error

@@ -12,9 +12,7 @@ from dovetail.plan.errors import PlanError
 @click.command("compile")
 @click.argument("model", type=FilePath())
 @target_option(required=True)
-@click.option(
-    "-o", "--output", type=FilePath(), help="The plan's folder. [default: MODEL's name with .plan, here]"
-)
+@click.option("-o", "--output", type=FilePath(), help="The plan's folder. [default: MODEL's name with .plan, here]")
 @loading_options
 @click.option(
     "--place",
@@ -41,9 +39,7 @@ def command(
 
     final = output or Path(f"{model.stem}.plan")
     if not final.parent.is_dir():
-        raise PlanError(
-            f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another"
-        )
+        raise PlanError(f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another")
     compilation = compile_model(model, target, compile_options(shape, dim, bind, place))
     saved = compilation.save(final)
     click.echo(render_verdict(summarize(compilation.plan), screen.width(), screen.color()), nl=False)

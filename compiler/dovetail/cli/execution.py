@@ -17,9 +17,7 @@ Array = npt.NDArray[np.generic]
 MAX_ROWS: Final = 40
 
 
-def placement_lines(
-    plan: Plan, placement: Mapping[str, str], events: Sequence[Event]
-) -> Iterator[RenderableType]:
+def placement_lines(plan: Plan, placement: Mapping[str, str], events: Sequence[Event]) -> Iterator[RenderableType]:
     """Yield the table of partitions with the device that really ran each, then the events."""
     made = table(["partition", "device", "ran on", ">nodes"])
     for partition in plan.partitions[:MAX_ROWS]:
@@ -50,10 +48,8 @@ def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Ite
         return
     median, best, worst = (1000 * value for value in (statistics.median(seconds), min(seconds), max(seconds)))
     emulated = any("emulated" in where for where in placement.values())
-    label = "measured on this host, NPU emulated on its CPU" if emulated else "measured on this host"
-    yield words(
-        f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})"
-    )
+    label = "measured, NPU emulated on the CPU" if emulated else "measured"
+    yield words(f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})")
 
 
 def _event_text(event: Event) -> str:

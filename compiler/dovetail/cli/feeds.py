@@ -10,14 +10,13 @@ from dovetail.cli.arrays import read_array
 from dovetail.cli.screen import warn
 from dovetail.plan import RunError
 from dovetail.plan.schema import TensorSpec
+from dovetail.report.words import quoted
 from dovetail.runtime.random_feeds import random_feeds
 
 Array = npt.NDArray[np.generic]
 
 
-def gather_feeds(
-    inputs: Sequence[TensorSpec], files: Mapping[str, Path], seed: int | None
-) -> dict[str, Array]:
+def gather_feeds(inputs: Sequence[TensorSpec], files: Mapping[str, Path], seed: int | None) -> dict[str, Array]:
     """Return a value for every input: from its file, else made up with `seed`.
 
     Raises:
@@ -26,11 +25,11 @@ def gather_feeds(
     names = [spec.name for spec in inputs]
     for name in files:
         if name not in names:
-            raise RunError(f"--input {name}: the plan has no such input; it has {_listed(names)}")
+            raise RunError(f"--input {name}: the plan has no such input; it has {quoted(names)}")
     missing = [spec for spec in inputs if spec.name not in files]
     if missing and seed is None:
         raise RunError(
-            f"no value for {_listed([spec.name for spec in missing])}; "
+            f"no value for {quoted(spec.name for spec in missing)}; "
             "give --input NAME=FILE.npy for each, or --random SEED"
         )
     made_up = made_up_feeds(missing, seed) if seed is not None else {}
@@ -46,7 +45,3 @@ def made_up_feeds(inputs: Sequence[TensorSpec], seed: int) -> dict[str, Array]:
         shown = ", ".join(symbols + ["unnamed ones"] * unnamed)
         warn(f"symbolic dimensions are 1 in made-up inputs: {shown}")
     return random_feeds(inputs, seed)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names) or "none"

@@ -94,7 +94,7 @@ class Program(click.Group):
         return result
 
 
-@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("dovetail", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dovetail", message="%(prog)s %(version)s")
 def program() -> None:
     """Compile ONNX models for NPU, GPU and CPU, and see what runs where and why.
@@ -124,7 +124,8 @@ def _one_line_errors() -> Iterator[None]:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "dovetail"
         message = error.format_message().rstrip(".")
-        raise InputError(f"{message}; see '{command} --help'") from error
+        pause = " See" if message.endswith("?") else "; see"
+        raise InputError(f"{message}{pause} '{command} --help'") from error
 
 
 def _discard_output() -> None:

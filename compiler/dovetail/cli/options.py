@@ -39,9 +39,9 @@ def target_option(required: bool) -> Callable[[Command], Command]:
 
 def emulate_option(function: Command) -> Command:
     """Add `--emulate`."""
-    return click.option(
-        "--emulate", is_flag=True, help="Compute NPU partitions on the CPU, with the NPU's numerics."
-    )(function)
+    return click.option("--emulate", is_flag=True, help="Compute NPU partitions on the CPU, with the NPU's numerics.")(
+        function
+    )
 
 
 def parse_shapes(

@@ -20,9 +20,7 @@ from dovetail.plan.errors import RunError
     callback=parse_files,
     help="The value of an input. Repeatable.",
 )
-@click.option(
-    "--random", "seed", metavar="SEED", type=click.IntRange(min=0), help="Make up the other inputs."
-)
+@click.option("--random", "seed", metavar="SEED", type=click.IntRange(min=0), help="Make up the other inputs.")
 @click.option("--output", type=FilePath(), metavar="FILE.npz", help="Write the outputs to a file.")
 @click.option(
     "--repeat",
@@ -31,9 +29,7 @@ from dovetail.plan.errors import RunError
     metavar="N",
     help="Run N times more and print the latency.",
 )
-@click.option(
-    "--strict", is_flag=True, help="Fail where a device is missing or fails, instead of falling back."
-)
+@click.option("--strict", is_flag=True, help="Fail where a device is missing or fails, instead of falling back.")
 @emulate_option
 def command(
     plan: Path,

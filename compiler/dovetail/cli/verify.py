@@ -27,9 +27,7 @@ DEVICE_TOLERANCE: Final = 1e-2
 @click.command("verify")
 @click.argument("plan", type=FilePath())
 @click.argument("model", type=FilePath())
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random inputs to try."
-)
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random inputs to try.")
 @click.option(
     "--inputs", type=FilePath(), metavar="FILE.npz", help="Use these inputs, by name, instead of random ones."
 )
@@ -59,6 +57,7 @@ def command(
     from dovetail.lowering import run_reference
     from dovetail.report import compare_outputs, worst_of
     from dovetail.report.console import draw
+    from dovetail.report.words import counted
     from dovetail.runtime import Executor
 
     screen.show_log_warnings()
@@ -79,7 +78,7 @@ def command(
     click.echo(draw(lines, screen.width(), screen.color()), nl=False)
     worst = max((each.max_absolute for each in differences), default=0.0)
     word = "ok" if worst <= limit else "FAILED"
-    click.echo(f"{word}: max error {worst:.3g}, tolerance {limit:g} ({why}), {len(results)} sample(s)")
+    click.echo(f"{word}: max error {worst:.3g}, tolerance {limit:g} ({why}), {counted(len(results), 'sample')}")
     context.exit(0 if worst <= limit else 1)
 
 
@@ -95,17 +94,15 @@ def _check_model(plan: "Plan", model: Path) -> None:
 
 def _binds(plan: "Plan") -> dict[str, str]:
     """Return what `--bind` fixed when the plan was made."""
-    prefix = "--bind "
-    return {
-        option.removeprefix(prefix): value
-        for option, value in plan.model.bindings.items()
-        if option.startswith(prefix)
-    }
+    prefix = "bind "
+    options = {option.removeprefix("--"): value for option, value in plan.model.bindings.items()}
+    return {option.removeprefix(prefix): value for option, value in options.items() if option.startswith(prefix)}
 
 
 def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[str, "Array"]]:
     from dovetail.cli.arrays import read_arrays
     from dovetail.cli.feeds import made_up_feeds
+    from dovetail.report.words import quoted
 
     if inputs is None:
         for seed in range(samples):
@@ -114,9 +111,7 @@ def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[s
     given = read_arrays(inputs, "--inputs")
     missing = [spec.name for spec in plan.inputs if spec.name not in given]
     if missing:
-        raise RunError(
-            f"--inputs '{inputs}': no array for {', '.join(missing)}; it has {', '.join(given) or 'none'}"
-        )
+        raise RunError(f"--inputs '{inputs}': no array for {quoted(missing)}; it has {quoted(given)}")
     yield given
 
 
@@ -137,9 +132,7 @@ def _difference_lines(differences: Sequence["Difference"], limit: float) -> Iter
     made = table(["output", "type", ">max abs", ">max rel", ">cosine", "verdict"])
     for each in differences:
         good = each.max_absolute <= limit
-        verdict = words(
-            ("ok", STATE_STYLE["supported"]) if good else (_failure(each), STATE_STYLE["unsupported"])
-        )
+        verdict = words(("ok", STATE_STYLE["supported"]) if good else (_failure(each), STATE_STYLE["unsupported"]))
         figures = f"{each.max_absolute:.3g}", f"{each.max_relative:.3g}", f"{each.cosine:.6f}"
         made.add_row(words(each.output), each.dtype, *(("", "", "") if each.exact else figures), verdict)
     yield made

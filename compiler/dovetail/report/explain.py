@@ -74,9 +74,7 @@ def _sources(plan: Plan, partition: PlanPartition) -> tuple[Neighbour, ...]:
 
 def _readers(plan: Plan, partition: PlanPartition) -> tuple[Neighbour, ...]:
     made_here = {tensor.name: tensor for tensor in partition.outputs}
-    read_by = [
-        (each.id, tensor) for each in plan.partitions for tensor in each.inputs if tensor.name in made_here
-    ]
+    read_by = [(each.id, tensor) for each in plan.partitions for tensor in each.inputs if tensor.name in made_here]
     results = [("model output", tensor) for tensor in plan.outputs if tensor.name in made_here]
     return _grouped([*read_by, *results])
 

@@ -1,14 +1,13 @@
 """From what a user typed to the operators that are meant."""
 
 import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
 from dovetail.plan import ModelError
 from dovetail.plan.schema import Plan, PlanOperator
-from dovetail.report.words import counted
+from dovetail.report.words import counted, quoted
 
 CLOSEST: Final = 3
 """How many names a message proposes."""
@@ -58,16 +57,11 @@ def _only_one(plan: Plan, part: str) -> PlanOperator:
     if found:
         raise ModelError(
             f"model '{plan.model.name}': '{part}' must name one operator, got {len(found)}, among them "
-            f"{_quoted(operator.name for operator in found[:CLOSEST])}; write the whole name or a glob with *"
+            f"{quoted(operator.name for operator in found[:CLOSEST])}; write the whole name or a glob with *"
         )
     names = [operator.name for operator in plan.operators]
     closest = difflib.get_close_matches(part, [*names, *plan.model.eliminated], n=CLOSEST, cutoff=0.5)
-    proposal = f"closest: {_quoted(closest)}" if closest else f"it has {counted(len(names), 'operator')}"
+    proposal = f"closest: {quoted(closest)}" if closest else f"it has {counted(len(names), 'operator')}"
     raise ModelError(
-        f"model '{plan.model.name}': no operator is named '{part}' ({proposal}); "
-        "`inspect --format json` lists them"
+        f"model '{plan.model.name}': no operator is named '{part}' ({proposal}); `inspect --format json` lists them"
     )
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

@@ -108,7 +108,7 @@ def summarize(plan: Plan) -> Report:
     """Return the figures of `plan` in the form that reports show."""
     return Report(
         model=plan.model.name,
-        bindings=tuple(f"{option}={value}" for option, value in plan.model.bindings.items()),
+        bindings=tuple(f"--{option.removeprefix('--')}={value}" for option, value in plan.model.bindings.items()),
         target=plan.target,
         objective=plan.objective,
         predicted=plan.predicted,

@@ -1,6 +1,6 @@
 """How the report writes names, counts and sizes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from dovetail.plan.schema import TensorSpec
@@ -47,6 +47,11 @@ def printable(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return `1 operator`, `2 operators`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return `'a', 'b'`, or `none`."""
+    return ", ".join(f"'{name}'" for name in names) or "none"
 
 
 def tensor_bytes(tensor: TensorSpec) -> int | None:

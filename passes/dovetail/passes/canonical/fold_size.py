@@ -114,8 +114,8 @@ def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
 
 
 def _broadcast(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
-    shape: tuple[int, ...] = np.broadcast_shapes(*(item.shape for item in inputs if item is not None))
-    return math.prod(shape)
+    shapes = [item.shape for item in inputs if item is not None]
+    return math.prod(int(dim) for dim in np.broadcast_shapes(*shapes))
 
 
 _Formula = Callable[[onnx_ir.Node, Sequence[Array | None]], int]
