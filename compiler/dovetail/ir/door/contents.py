@@ -15,7 +15,7 @@ from dovetail.ir.door.blocks import (
 )
 from dovetail.ir.door.external import ExternalFiles
 from dovetail.ir.door.functions import Owner, check_call, check_expansion, check_left_out, function_owners
-from dovetail.ir.door.header import check_opsets, plain_domain
+from dovetail.ir.door.header import check_opsets
 from dovetail.ir.door.names import (
     check_name,
     check_names,
@@ -119,16 +119,12 @@ class ContentChecker:
 
 
 def _use_plain_domains(model: ModelProto, blocks: list[Block]) -> None:
-    for function in model.functions:
-        function.domain = plain_domain(function.domain)
-    for owner in (model, *model.functions):
-        for entry in owner.opset_import:
-            if entry.domain == "ai.onnx":
-                entry.domain = ""
-    for block in blocks:
-        for node in block.body.node:
-            if node.domain == "ai.onnx":
-                node.domain = ""
+    """Spell ONNX's own domain `""` everywhere."""
+    nodes = (node for block in blocks for node in block.body.node)
+    imports = (entry for owner in (model, *model.functions) for entry in owner.opset_import)
+    for named in (*model.functions, *imports, *nodes):
+        if named.domain == "ai.onnx":
+            named.domain = ""
 
 
 def _check_declarations(block: Block) -> None:

@@ -39,13 +39,17 @@ def check_header(model: ModelProto) -> None:
 def check_opsets(imports: Sequence[OperatorSetIdProto], owner: str) -> dict[str, int]:
     """Refuse opset imports that contradict each other or that the installed onnx does not know.
 
+    Args:
+        imports: The imports; ONNX's own domain is spelled `""` in them.
+        owner: The model or the function, for messages.
+
     Returns:
-        The version by domain; ONNX's own domain is `""`.
+        The version by domain.
     """
     opsets: dict[str, int] = {}
     for entry in imports:
         check_name(entry.domain, f"{owner}: domain of an opset_import")
-        domain = plain_domain(entry.domain)
+        domain = entry.domain
         if opsets.get(domain, entry.version) != entry.version:
             raise ModelError(
                 f"{owner}: imports domain {shown(domain or 'ai.onnx')} at versions {opsets[domain]} and "
@@ -60,8 +64,3 @@ def check_opsets(imports: Sequence[OperatorSetIdProto], owner: str) -> dict[str,
             )
         opsets[domain] = entry.version
     return opsets
-
-
-def plain_domain(domain: str) -> str:
-    """ONNX's own domain has two spellings; the empty one is used from here on."""
-    return "" if domain == "ai.onnx" else domain
