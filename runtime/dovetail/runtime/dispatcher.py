@@ -140,7 +140,7 @@ class Dispatcher:
         if kind != "device-missing":
             _logger.warning("%s; it moves to %s", what, shown(rest[0]))
         elif not known:
-            _logger.warning("device %s is missing, %s; its partitions move to %s", shown(device), cause, rest[0])
+            _logger.warning("device %s is missing, %s; its partitions move to %s", shown(device), cause, shown(rest[0]))
 
 
 def _ladder(partition: PlanPartition) -> tuple[str, ...]:

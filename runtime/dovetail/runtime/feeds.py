@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dovetail.plan import Dim, RunError, TensorSpec, shown
 
-Array = npt.NDArray[np.generic]
+Array: TypeAlias = npt.NDArray[Any]
 
 
 def check_feeds(inputs: Sequence[TensorSpec], feeds: Mapping[str, object]) -> dict[str, Array]:

@@ -62,19 +62,19 @@ def check_backend(backend: BackendSpec, device: str) -> None:
 def why_missing(backend: BackendSpec | None) -> str:
     """Why no session can use the backend on this machine; empty where one can."""
     if backend is None:
-        return "nothing here can run it"
+        return "nothing on this machine runs it"
     provider = backend.provider
     plugin = _PLUGINS.get(provider)
     if plugin is not None:
         try:
             _register(provider, plugin)
         except ImportError:
-            return f"{provider} is not installed, no package {plugin.package}"
+            return f"{provider} needs the package {plugin.package}, which is not installed"
         except Exception as problem:  # ONNX Runtime's errors have no common class
             return f"{provider} can't be loaded, {problem}"
     if provider in ort.get_available_providers():
         return ""
-    return f"{provider} is not in this build of ONNX Runtime, which has {', '.join(ort.get_available_providers())}"
+    return f"{provider} is not in this ONNX Runtime, which has {', '.join(ort.get_available_providers())}"
 
 
 def use_provider(

@@ -18,7 +18,10 @@ def vendor_words(problem: str, log: str) -> str:
         log: What the libraries printed meanwhile.
     """
     text = _COLOR.sub("", log)
-    refused = [f"{name} ({kind}): {reason}".lstrip() for kind, name, reason in _REFUSED_NODE.findall(text)]
+    refused = [
+        f"{name} ({kind}): {reason}" if name.strip() else f"{kind}: {reason}"
+        for kind, name, reason in _REFUSED_NODE.findall(text)
+    ]
     errors = [line for line in _LOGGED_ERROR.findall(text) if _UNINFORMATIVE not in line]
     found = list(dict.fromkeys(one_line(words) for words in refused + errors if words.strip()))
     # the error itself often says no more than that something was refused

@@ -1,0 +1,165 @@
+"""Plans from text: each partition is a graph in ONNX's text form with its device before it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import onnx
+import pytest
+from onnx import helper, numpy_helper, parser
+
+from dovetail.plan import (
+    BackendSpec,
+    ModelInfo,
+    Plan,
+    PlanDevice,
+    PlanPartition,
+    Predicted,
+    Step,
+    TensorSpec,
+    atomic_folder,
+    write_plan,
+)
+
+CPU = PlanDevice("cpu", "cpu", "CPU", BackendSpec("CPUExecutionProvider"))
+
+
+class PlanFromText(Protocol):
+    """`npu: p (float[2] x) => (float[2] y) { y = Relu(x) }` is a partition for the device `npu`.
+
+    Partitions run in the order given; tensors of equal name are the same tensor. A graph in `emulated` is the
+    emulated form of the partition with that index. Devices are in order of preference; the CPU is added.
+    """
+
+    def __call__(
+        self,
+        *partitions: str,
+        devices: Sequence[PlanDevice] = (),
+        outputs: Sequence[str] = ("y",),
+        inputs: Sequence[str] = ("x",),
+        emulated: Mapping[int, str] | None = None,
+        external: bool = False,
+        path: Path | None = None,
+    ) -> Path: ...
+
+
+@pytest.fixture
+def plan_from_text(tmp_path: Path) -> PlanFromText:
+    def write(
+        *partitions: str,
+        devices: Sequence[PlanDevice] = (),
+        outputs: Sequence[str] = ("y",),
+        inputs: Sequence[str] = ("x",),
+        emulated: Mapping[int, str] | None = None,
+        external: bool = False,
+        path: Path | None = None,
+    ) -> Path:
+        final = path or tmp_path / "model.plan"
+        targets = [text.partition(":")[0] for text in partitions]
+        models = [_model(text.partition(":")[2]) for text in partitions]
+        imitations = {index: _model(text) for index, text in (emulated or {}).items()}
+        with atomic_folder(final) as folder:
+            (folder / "partitions").mkdir()
+            for index, model in imitations.items():
+                onnx.save(model, folder / f"partitions/{index:03d}.emulated.onnx")
+            for index, model in enumerate(models):
+                file = folder / f"partitions/{index:03d}.onnx"
+                onnx.save(model, file, save_as_external_data=external, location="weights.bin", size_threshold=0)
+            plan = _plan(models, targets, (*devices, CPU), inputs, outputs, imitations.keys())
+            write_plan(plan, folder)
+        return final
+
+    return write
+
+
+def _model(text: str) -> onnx.ModelProto:
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    for tensor in model.graph.initializer:
+        # the parser fills fields that can't lie in an external file
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    onnx.checker.check_model(model)
+    return model
+
+
+def _spec(info: onnx.ValueInfoProto) -> TensorSpec:
+    kind = info.type.tensor_type
+    is_text = kind.elem_type == onnx.TensorProto.STRING
+    dtype = "string" if is_text else helper.tensor_dtype_to_np_dtype(kind.elem_type).name
+    if not kind.HasField("shape"):
+        return TensorSpec(info.name, dtype, None)
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in kind.shape.dim)
+    return TensorSpec(info.name, dtype, shape)
+
+
+def _plan(
+    models: Sequence[onnx.ModelProto],
+    targets: Sequence[str],
+    devices: Sequence[PlanDevice],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    emulated: Collection[int],
+) -> Plan:
+    slots: dict[str, TensorSpec] = {}
+    for model in models:
+        for info in (*model.graph.input, *model.graph.output):
+            slots.setdefault(info.name, _spec(info))
+    partitions = tuple(
+        _partition(index, model, target, devices, slots, index in emulated)
+        for index, (model, target) in enumerate(zip(models, targets, strict=True))
+    )
+    return Plan(
+        dovetail_version="0",
+        model=ModelInfo("test", "0" * 64),
+        target="test",
+        objective="latency",
+        predicted=Predicted(),
+        devices=tuple(devices),
+        inputs=tuple(slots[name] for name in inputs),
+        outputs=tuple(slots[name] for name in outputs),
+        slots=tuple(slots.values()),
+        partitions=partitions,
+        steps=_steps(partitions, list(slots), outputs),
+        operators=(),
+        transfers=(),
+    )
+
+
+def _partition(
+    index: int,
+    model: onnx.ModelProto,
+    target: str,
+    devices: Sequence[PlanDevice],
+    slots: Mapping[str, TensorSpec],
+    emulated: bool,
+) -> PlanPartition:
+    names = [device.id for device in devices]
+    position = names.index(target)
+    return PlanPartition(
+        id=f"{index:03d}-{target}",
+        device=target,
+        kind=devices[position].kind,
+        nodes=tuple(node.name for node in model.graph.node),
+        inputs=tuple(slots[info.name] for info in model.graph.input),
+        outputs=tuple(slots[info.name] for info in model.graph.output),
+        file=f"partitions/{index:03d}.onnx",
+        emulated_file=f"partitions/{index:03d}.emulated.onnx" if emulated else None,
+        fallback=tuple(names[position + 1 :]),
+    )
+
+
+def _steps(partitions: Sequence[PlanPartition], slots: list[str], outputs: Sequence[str]) -> tuple[Step, ...]:
+    """Each partition once; a tensor is freed after its last reader, or at once where it has none."""
+    last = {
+        spec.name: index
+        for index, partition in enumerate(partitions)
+        for spec in (*partition.outputs, *partition.inputs)
+    }
+    return tuple(
+        Step(
+            partition.id,
+            tuple(slots.index(spec.name) for spec in partition.inputs),
+            tuple(slots.index(spec.name) for spec in partition.outputs),
+            tuple(slots.index(name) for name, user in last.items() if user == index and name not in outputs),
+        )
+        for index, partition in enumerate(partitions)
+    )
