@@ -69,17 +69,18 @@ def placement_reason(operator: PlanOperator) -> str:
 
 def nameless_message(operator: PlanOperator, message: str) -> str:
     """Return a reason's sentence without the operator that it starts with."""
-    for subject in (f"{operator.name!r} ({operator.op_type})", f"{operator.name!r}"):
+    for subject in (f"'{operator.name}' ({operator.op_type})", f"'{operator.name}'"):
         for start in (f"{subject}: ", f"node {subject}: ", f"operator {subject}: "):
             if message.startswith(start):
                 return message.removeprefix(start)
-    return message.replace(repr(operator.name), f"this {operator.op_type}")
+    return message.replace(f"'{operator.name}'", f"this {operator.op_type}")
 
 
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
-    text = _QUOTED.sub(_VALUE, nameless_message(operator, reason.message))
-    return text.replace(reason.got, _VALUE) if reason.got else text
+    text = nameless_message(operator, reason.message)
+    # first the value: it may quote a tensor's name itself
+    return _QUOTED.sub(_VALUE, text.replace(reason.got, _VALUE) if reason.got else text)
 
 
 def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:

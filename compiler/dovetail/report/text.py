@@ -8,13 +8,14 @@ from rich.text import Text
 
 from dovetail.plan.schema import Predicted
 from dovetail.report.causes import Cause
-from dovetail.report.console import DIM, KIND_STYLE, draw, fields, heading, table, words
+from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, heading, table, words
 from dovetail.report.summary import Boundary, Report, TransferTotals
 from dovetail.report.words import UNKNOWN, counted, size_text
 
 WIDTH: Final = 100
 """Columns of a report that does not go to a terminal."""
 TOP_CAUSES: Final = 3
+TOP_TYPES: Final = 4
 MAX_ROWS: Final = 40
 """Rows of a table; the JSON form has all of them."""
 
@@ -86,7 +87,7 @@ def _predicted_text(predicted: Predicted) -> str:
 def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
     """Yield the lines about the top causes, each with whether it is the first line."""
     for index, cause in enumerate(report.causes[:TOP_CAUSES]):
-        yield index == 0, words(f"{cause.operators} x {cause.rule}: {cause.message}")
+        yield index == 0, words(f"{cause.operators} x {cause.rule}: {cause.message}", (f"  ({_top_types(cause)})", DIM))
         if cause.fix:
             yield False, words(("  fix: ", DIM), cause.fix)
     rest = len(report.causes) - TOP_CAUSES
@@ -119,23 +120,31 @@ def _causes(report: Report) -> Iterator[RenderableType]:
     if not report.causes:
         return
     yield heading(f"why operators are not on {report.devices[0].id}")
-    made = table([">operators", ">sole cause", "rule", "what", "operator types"])
+    made = table([">operators", ">sole cause", "what"])
     for cause in report.causes[:MAX_ROWS]:
-        made.add_row(str(cause.operators), str(cause.sole), cause.rule, _what(cause), _types(cause.op_types))
+        made.add_row(str(cause.operators), str(cause.sole), _what(cause))
     yield made
     yield from _rest(report.causes)
 
 
 def _what(cause: Cause) -> Text:
+    """Return the rule's sentence, the operator types, and the fix, each on its own line."""
     others = len(cause.values) - 1
-    parts: list[str | tuple[str, str]] = [cause.message]
-    if others > 0:
-        parts.append((f" (and {counted(others, 'other value')})", DIM))
+    text = words((cause.rule, STRONG), f": {cause.message}")
+    if others > 0 and cause.values[0] in cause.message:
+        text += words((f" (and {counted(others, 'other value')})", DIM))
     if cause.confidence != "high":
-        parts.append((f" [confidence {cause.confidence}]", DIM))
+        text += words((f" [{cause.confidence} confidence]", DIM))
+    text.append("\n").append_text(_types(cause.op_types))
     if cause.fix:
-        parts += [("  fix: ", DIM), cause.fix]
-    return words(*parts)
+        text.append("\n").append_text(words(("fix: ", DIM), cause.fix))
+    return text
+
+
+def _top_types(cause: Cause) -> str:
+    """Return the most frequent operator types, `Resize 3, TopK 1, ...`."""
+    first = ", ".join(f"{op_type} {number}" for op_type, number in cause.op_types[:TOP_TYPES])
+    return first + (", ..." if len(cause.op_types) > TOP_TYPES else "")
 
 
 def _types(op_types: tuple[tuple[str, int], ...]) -> Text:
