@@ -123,7 +123,7 @@ def test_an_output_without_a_numpy_type_is_an_error(plan_from_text: PlanFromText
 def test_no_copy_between_partitions(plan_from_text: PlanFromText, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     read: list[int] = []
-    original = Worker.run
+    original: Callable[..., list[ort.OrtValue]] = Worker.run
 
     def spy(self: Worker, inputs: list[ort.OrtValue]) -> list[ort.OrtValue]:
         read.extend(value.data_ptr() for value in inputs)

@@ -103,8 +103,9 @@ def _decode_dataclass(value: object, cls: Any, where: str) -> object:
     prefix = f"{where}." if where else ""
     for key in value.keys() - hints.keys():
         _refuse(f"{prefix}{shown(key)[1:-1]}", "expected no such field", value[key])
-    for name in hints.keys() - value.keys():
-        _refuse(f"{prefix}{name}", "expected a value", None)
+    for name in hints:
+        if name not in value:
+            raise PlanError(f"plan.json: {prefix}{name}: is missing; compile the model again")
     return cls(**{name: _decode(value[name], hint, prefix + name) for name, hint in hints.items()})
 
 
