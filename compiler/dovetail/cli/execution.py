@@ -15,6 +15,7 @@ from dovetail.runtime import Event
 Array = npt.NDArray[np.generic]
 
 MAX_ROWS: Final = 40
+MAX_NAMES: Final = 8
 
 
 def placement_lines(plan: Plan, placement: Mapping[str, str], events: Sequence[Event]) -> Iterator[RenderableType]:
@@ -29,7 +30,7 @@ def placement_lines(plan: Plan, placement: Mapping[str, str], events: Sequence[E
         yield words((f"... and {len(plan.partitions) - MAX_ROWS} more partitions", DIM))
     if events:
         yield heading("events")
-        yield fields((event.kind, words(_event_text(event))) for event in events)
+        yield fields((kind, words(text)) for kind, text in _event_texts(events))
 
 
 def output_lines(outputs: Mapping[str, Array]) -> Iterator[RenderableType]:
@@ -52,10 +53,15 @@ def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Ite
     yield words(f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})")
 
 
-def _event_text(event: Event) -> str:
-    moved = f" -> {event.moved_to}" if event.moved_to else ""
-    cause = f": {' '.join(event.cause.split())}" if event.cause else ""
-    return f"{event.partition} {event.device}{moved}{cause}"
+def _event_texts(events: Sequence[Event]) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of the events, those of one cause together."""
+    partitions: dict[tuple[str, str, str, str], list[str]] = {}
+    for event in events:
+        partitions.setdefault((event.kind, event.device, event.moved_to, event.cause), []).append(event.partition)
+    for (kind, device, moved_to, cause), names in partitions.items():
+        rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        moved = f" -> {moved_to}" if moved_to else ""
+        yield kind, f"{', '.join(names[:MAX_NAMES])}{rest}: {device}{moved}: {cause}"
 
 
 def _range(array: Array) -> tuple[str, str, str]:

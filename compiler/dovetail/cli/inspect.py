@@ -7,6 +7,7 @@ import click
 from dovetail.cli import screen
 from dovetail.cli.options import FilePath, loading_options, target_option
 from dovetail.cli.source import load_plan
+from dovetail.plan.errors import DovetailError
 
 
 @click.command("inspect")
@@ -47,4 +48,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise click.UsageError(f"can't write '{path}': {error.strerror}") from error
+        raise DovetailError(f"report '{path}': can't be written, {error.strerror}; choose another place") from error

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from dovetail.cli.options import compile_options
-from dovetail.plan.errors import ModelError
+from dovetail.plan.errors import ModelError, PlanError
 
 if TYPE_CHECKING:
     from dovetail.plan import Plan
@@ -22,8 +20,8 @@ def load_plan(
     """Return the plan that lies at `path`, or that of the model there.
 
     Raises:
-        click.UsageError: a model without a target, or a plan with one.
-        DovetailError: the model or the plan can't be used.
+        ModelError: a model without a target, or one that can't be used.
+        PlanError: a plan with a target, or one that can't be used.
     """
     if path.is_dir():
         return _read(path, has_options=bool(target or shape or dim or bind))
@@ -33,7 +31,7 @@ def load_plan(
         from dovetail.targets import target_names
 
         names = ", ".join(target_names())
-        raise click.UsageError(f"'{path}' is a model and needs a target: -t with one of {names}")
+        raise ModelError(f"'{path}' is a model and needs a target: -t with one of {names}")
     from dovetail.compiler import compile_model  # loads ONNX
 
     return compile_model(path, target, compile_options(shape, dim, bind)).plan
@@ -43,7 +41,7 @@ def _read(path: Path, has_options: bool) -> "Plan":
     from dovetail.plan import read_plan
 
     if has_options:
-        raise click.UsageError(
+        raise PlanError(
             f"'{path}' is a plan, made for its target and shapes; leave out -t, --shape, --dim and --bind, "
             "or compile the model again"
         )
