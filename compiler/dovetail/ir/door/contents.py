@@ -1,6 +1,7 @@
 """All checks of what is inside a model, in the order that makes each safe for the next."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto
 
@@ -122,7 +123,7 @@ def _use_plain_domains(model: ModelProto, blocks: list[Block]) -> None:
     """Spell ONNX's own domain `""` everywhere."""
     nodes = (node for block in blocks for node in block.body.node)
     imports = (entry for owner in (model, *model.functions) for entry in owner.opset_import)
-    for named in (*model.functions, *imports, *nodes):
+    for named in chain(model.functions, imports, nodes):
         if named.domain == "ai.onnx":
             named.domain = ""
 

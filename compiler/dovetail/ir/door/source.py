@@ -77,6 +77,6 @@ def _parse(data: bytes, name: str) -> ModelProto:
         model.ParseFromString(data)
     except DecodeError as problem:
         raise ModelError(
-            f"model {shown(name)}: is not ONNX, or only a part of it; give a whole .onnx file"
+            f"model {shown(name)}: is not ONNX, only a part of it, or nested too deep; give a whole .onnx file"
         ) from problem
     return model
