@@ -1,5 +1,6 @@
 """The driver: from a model and a target to a compilation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,19 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
     graph = load_model(model, options.bindings)
     run_to_fixpoint(graph, CANONICAL_PASSES)
     run_passes(graph, LEGALIZE_PASSES)
-    run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(described)))
-    problem = make_problem(graph, described, options.place)
+    return compile_graph(graph, described, options.place)
+
+
+def compile_graph(graph: Graph, target: Target, place: Sequence[tuple[str, str]] = ()) -> Compilation:
+    """Tag, place and partition a graph as it stands; see `compile_model`. O(V + E) but for the verifier."""
+    run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
+    problem = make_problem(graph, target, place)
     placement = limits.enforce(problem, greedy.place(problem))
     partitions = phases.partition(problem, placement)
     verify_partitions(problem, placement, partitions)
-    pieces = _pieces(graph, described, partitions)
-    plan = make_plan(graph, described, problem, placement, partitions, pieces, options.place)
-    return Compilation(plan, described, graph, pieces)
+    pieces = _pieces(graph, target, partitions)
+    plan = make_plan(graph, target, problem, placement, partitions, pieces, place)
+    return Compilation(plan, target, graph, pieces)
 
 
 def _pieces(graph: Graph, target: Target, partitions: tuple[Partition, ...]) -> tuple[Piece, ...]:

@@ -6,7 +6,7 @@ from dovetail.ir.graph import Graph
 from dovetail.ir.half import round_to_half
 from dovetail.ir.infer import infer
 from dovetail.ir.load import load_model
-from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values
+from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values, release_bodies
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
 from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
 from dovetail.ir.weights import WeightsFile
@@ -31,6 +31,7 @@ __all__ = [
     "nested_graphs",
     "nested_nodes",
     "read_values",
+    "release_bodies",
     # operators
     "AttributeValue",
     "OpSchema",

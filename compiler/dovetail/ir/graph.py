@@ -8,7 +8,7 @@ import onnx_ir
 
 from dovetail.ir import lineage
 from dovetail.ir.names import all_nodes, give_unique_names, unique_name
-from dovetail.ir.nested import bodies, nested_nodes, read_values
+from dovetail.ir.nested import bodies, nested_nodes, read_values, release_bodies
 from dovetail.plan.errors import DovetailError, ModelError, PassError
 
 Tag = TypeVar("Tag")
@@ -143,6 +143,7 @@ class Graph:
             if modified:
                 for node, name in names:  # libraries rename what they move
                     node.name = name
+                release_bodies(node for node, _ in names)
                 self._rebuild()
         except DovetailError:
             raise

@@ -1,6 +1,6 @@
 """Nested graphs: the bodies of If, Loop and Scan, and the outer values that they read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import onnx_ir
 
@@ -53,3 +53,21 @@ def read_values(node: onnx_ir.Node) -> list[onnx_ir.Value]:
     if any(True for _ in bodies(node)):
         values.update((value, None) for value in captured_values(node))
     return list(values)
+
+
+def release_bodies(nodes: Iterable[onnx_ir.Node]) -> bool:
+    """Let go of the outer values that bodies of removed nodes still count as read. Returns whether there were any.
+
+    onnx_ir counts the uses in a body even after the node that holds it has left the model; what a removed body
+    alone reads would then never look dead.
+    """
+    released = False
+    for node in nodes:
+        if node.graph is not None:
+            continue
+        for inner in nested_nodes(node):
+            for index, value in enumerate(inner.inputs):
+                if value is not None:
+                    inner.replace_input_with(index, None)
+                    released = True
+    return released

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import onnx_ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from dovetail.ir import Graph
+from dovetail.ir import Graph, bodies, release_bodies
 from dovetail.passes.base import GraphPass
 
 
@@ -17,4 +18,12 @@ class EliminateDeadNodes(GraphPass):
 
     def run(self, graph: Graph) -> bool:
         """See `GraphPass.run`."""
-        return graph.rewrite(self.name, lambda model: bool(RemoveUnusedNodesPass()(model).modified))
+        return graph.rewrite(self.name, _eliminate)
+
+
+def _eliminate(model: onnx_ir.Model) -> bool:
+    holders = [node for node in model.graph.all_nodes() if next(bodies(node), None) is not None]
+    modified = bool(RemoveUnusedNodesPass()(model).modified)
+    while release_bodies(holders):  # what only a removed body read is dead now, too
+        RemoveUnusedNodesPass()(model)
+    return modified

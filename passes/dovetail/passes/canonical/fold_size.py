@@ -110,12 +110,13 @@ def _resize(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
 def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     data = np.asarray(inputs[0])
     axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 0
-    return _elements(inputs[1]) * (data.size // max(1, data.shape[axis]))
+    return _elements(inputs[1]) * (int(data.size) // max(1, int(data.shape[axis])))
 
 
 def _broadcast(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     shapes = [item.shape for item in inputs if item is not None]
-    return math.prod(int(dim) for dim in np.broadcast_shapes(*shapes))
+    elements: int = math.prod(np.broadcast_shapes(*shapes))
+    return elements
 
 
 _Formula = Callable[[onnx_ir.Node, Sequence[Array | None]], int]

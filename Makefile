@@ -1,0 +1,51 @@
+# Every target sets itself up: all it needs is Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_VENV ?= .venv-demo
+BIN := $(VENV)/bin
+DEMO := $(DEMO_VENV)/bin
+
+.PHONY: help demo install lint test test-all docs clean
+
+help:
+	@echo "make demo      compile a sample model for an NPU, run it, compare it with the unsplit model"
+	@echo "make test      lint, types, layers and tests (under 15 minutes)"
+	@echo "make test-all  the slow tests too"
+	@echo "make clean     remove environments and caches"
+
+$(DEMO_VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(DEMO)/python -m pip install --quiet --disable-pip-version-check --editable '.[qnn]' 2>$(DEMO_VENV)/pip.log \
+	  || { echo "No QNN package for this platform: the NPU's partitions will run emulated on the CPU."; \
+	       $(DEMO)/python -m pip install --quiet --disable-pip-version-check --editable .; }
+	@touch $@
+
+demo: $(DEMO_VENV)/.installed
+	@$(DEMO)/python sample_models/demo.py
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,qnn]' 2>$(VENV)/pip.log \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+test-all: lint
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+clean:
+	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
