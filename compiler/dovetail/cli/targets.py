@@ -91,10 +91,16 @@ def _device(device: "DeviceDescription") -> Iterator["RenderableType"]:
 
 
 def _figure(figure: "Figure") -> str:
-    value = "not published" if figure.value is None else f"{figure.value:g} {figure.unit}"
     doubt = "" if figure.verified else f", unverified, confidence {figure.confidence}"
-    source = figure.source or "no source"
-    return f"{value}  [{source}{doubt}]"
+    return f"{_value(figure)}  [{figure.source or 'no source'}{doubt}]"
+
+
+def _value(figure: "Figure") -> str:
+    from dovetail.report.words import size_text
+
+    if figure.value is None:
+        return "not published"
+    return size_text(int(figure.value)) if figure.unit == "B" else f"{figure.value:g} {figure.unit}"
 
 
 def _operator(form: "OperatorDescription") -> str:

@@ -1,0 +1,61 @@
+"""`targets` and `passes`."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dovetail.cli.main import program
+from dovetail.passes import registry
+from dovetail.targets import load_target, target_names
+
+
+def dovetail(*arguments: str) -> Result:
+    return CliRunner().invoke(program, arguments)
+
+
+def test_targets_are_listed_with_their_devices() -> None:
+    result = dovetail("targets", "list")
+
+    assert result.exit_code == 0
+    for name in target_names():
+        (row,) = (line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
+        assert load_target(name).vendor in row
+        assert " ".join(device.id for device in load_target(name).devices) in row
+
+
+@pytest.mark.parametrize("group", ["targets", "passes"])
+def test_group_alone_is_its_list(group: str) -> None:
+    assert dovetail(group).stdout == dovetail(group, "list").stdout != ""
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_target_shows_devices_operators_and_marks_of_doubt(name: str) -> None:
+    result = dovetail("targets", "show", name)
+
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    description = load_target(name).describe()
+    for device in description.devices:
+        assert f"{device.id}: {device.name}" in result.stdout
+        assert all(f"  {form.op_type} " in result.stdout for form in device.operators)
+        if any(not figure.verified for figure in device.figures.values()):
+            assert "unverified" in result.stdout
+
+
+def test_unknown_target() -> None:
+    result = dovetail("targets", "show", "cpu-onyl")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'cpu-onyl'" in result.stderr
+
+
+@pytest.mark.parametrize("name", registry.pass_names())
+def test_pass_is_listed_and_shown(name: str) -> None:
+    assert name in dovetail("passes", "list").stdout
+    assert dovetail("passes", "show", name).stdout == registry.describe_pass(name) + "\n"
+
+
+def test_unknown_pass() -> None:
+    result = dovetail("passes", "show", "fuse-batchnorm")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: no pass is named 'fuse-batchnorm'; choose one of fuse-batch-norm\n"
