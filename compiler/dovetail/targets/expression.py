@@ -1,7 +1,7 @@
 """The expression language of `predicate`, `table`, `match` and `when`: arithmetic and logic over one operator.
 
 Names are attributes (`strides`), formal inputs and outputs (`X`, `W`, `Y`) and properties of the variant
-(`htp_arch`); an absent one is None. A tensor has `N C D H W`, `K` (its last dimension), `rank`, `shape`, `size`,
+(`htp_arch`); an absent one is None. A tensor has `N C D H W`, `K` (its last dimension), `rank`, `shape`, `spatial`, `size`,
 `dtype`, `bytes` (of an element) and `value` (of a small constant). The functions are those of `functions.py`, and
 `implies(a, b)`. `and`, `or` and `implies` look at their second part only where it matters.
 
@@ -153,7 +153,7 @@ def lookup(name: str, op: OperatorView, context: Context) -> object:
         return tuple(value.reshape(-1).tolist()) if isinstance(value, np.ndarray) else value
     tensor = named_tensor(op, name)
     if tensor is not None:
-        return TensorValue(tensor)
+        return TensorValue(tensor, context)
     return context.properties.get(name)
 
 

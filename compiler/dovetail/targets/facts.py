@@ -15,6 +15,9 @@ LAYOUT: Final = {3: "NCW", 4: "NCHW", 5: "NCDHW"}
 
 FLOATS: Final = frozenset({"float16", "float32", "float64", "bfloat16"})
 
+_WINDOWED: Final = frozenset({"Conv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"})
+"""Operators whose kernel, strides, dilations and pads have defaults that depend on shapes."""
+
 _BITS: Final = {"bool": 8, "bfloat16": 16, "int4": 4, "uint4": 4, "int2": 2, "uint2": 2}
 _LARGEST_VALUE: Final = 4096
 """Elements of a constant that an expression may read one by one."""
@@ -116,15 +119,13 @@ def attribute_of(op: OperatorView, name: str) -> Attribute:
     `kernel_shape` comes from the weights, `strides` and `dilations` are ones, `pads` are zeros or follow `auto_pad`.
     """
     value = op.attributes.get(name)
-    if name == "pads" and value is None and "kernel_shape" in op.attributes:
-        return _implied_pads(op)
-    if value is not None or name not in op.attributes:
+    if value is not None:
         return value
-    if name == "kernel_shape" and len(op.inputs) > 1 and op.inputs[1] is not None:
-        return dims_of(op.inputs[1])[2:]
-    if name in ("strides", "dilations") and op.inputs and op.inputs[0] is not None:
-        return (1,) * (len(shape_of(op.inputs[0])) - 2)
-    return value
+    if op.op_type in _WINDOWED:
+        return _window_default(op, name)
+    if name == "perm" and op.op_type == "Transpose" and op.inputs[0] is not None:
+        return tuple(reversed(range(len(shape_of(op.inputs[0])))))
+    return None
 
 
 def parameter_of(op: OperatorView, name: str) -> Value:
@@ -164,6 +165,17 @@ def spatial(op: OperatorView, name: str) -> tuple[int, ...]:
     """Return an attribute that has one integer a spatial dimension (`strides`, `kernel_shape`, ...)."""
     value = attribute_of(op, name)
     return tuple(item for item in value if isinstance(item, int)) if isinstance(value, tuple) else ()
+
+
+def _window_default(op: OperatorView, name: str) -> Attribute:
+    source, weights = op.inputs[0], op.inputs[1] if len(op.inputs) > 1 else None
+    if name == "pads":
+        return _implied_pads(op)
+    if name == "kernel_shape" and weights is not None:
+        return dims_of(weights)[2:]
+    if name in ("strides", "dilations") and source is not None:
+        return (1,) * (len(shape_of(source)) - 2)
+    return None
 
 
 def _implied_pads(op: OperatorView) -> tuple[int, ...] | None:

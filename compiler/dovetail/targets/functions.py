@@ -1,7 +1,7 @@
 """The functions and tensor fields of the expression language."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 from dovetail.targets.facts import (
     FLOATS,
     LAYOUT,
+    Context,
     MissingFactError,
     Value,
     axes_of,
@@ -20,6 +21,7 @@ from dovetail.targets.facts import (
     dims_of,
     parameter_of,
     shape_of,
+    show,
     value_of,
 )
 from dovetail.targets.view import OperatorView, TensorView
@@ -35,11 +37,15 @@ class TensorValue:
     """A tensor in an expression: its fields are read by name, and raise MissingFactError where not known."""
 
     view: TensorView
+    context: Context
 
     def field(self, name: str) -> object:
         """Return a field by name."""
         if name in _DIMENSION_NAMES:
             return self._named_dim(name)
+        if name == "bytes":
+            dtype = _dtype(self.view)
+            return bytes_of(self.context.dtype_rewrite.get(dtype, dtype))
         return TENSOR_FIELDS[name](self.view)
 
     def _named_dim(self, name: str) -> int:
@@ -48,6 +54,40 @@ class TensorValue:
         if name not in layout or rank < len(layout):
             raise MissingFactError(f"dimension {name} of {self.view.name!r}, which has rank {rank}")
         return dim_of(self.view, layout.index(name))
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeValue:
+    """A shape in an expression: a dimension is asked for only when it is read."""
+
+    view: TensorView
+
+    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
+        """Return one dimension, or a tuple of some."""
+        if isinstance(index, slice):
+            return tuple(dim_of(self.view, position) for position in range(*index.indices(len(self))))
+        return dim_of(self.view, index)
+
+    def __len__(self) -> int:
+        """Return the rank."""
+        return len(shape_of(self.view))
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over all dimensions."""
+        return iter(dims_of(self.view))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with another shape, or with a list or tuple of sizes."""
+        items = list(other) if isinstance(other, ShapeValue | list | tuple) else [None]
+        return list(self) == items
+
+    def __hash__(self) -> int:
+        """Shapes are never keys; defined because `__eq__` is."""
+        return hash(self.view.name)
+
+    def __str__(self) -> str:
+        """Return the shape as messages show it."""
+        return show(shape_of(self.view))
 
 
 def _dtype(tensor: TensorView) -> str:
@@ -60,7 +100,8 @@ TENSOR_FIELDS: Final[dict[str, Callable[[TensorView], object]]] = {
     **{name: lambda tensor: None for name in _DIMENSION_NAMES},
     "K": lambda tensor: dim_of(tensor, -1),
     "rank": lambda tensor: len(shape_of(tensor)),
-    "shape": dims_of,
+    "shape": ShapeValue,
+    "spatial": lambda tensor: ShapeValue(tensor)[2:],
     "size": lambda tensor: math.prod(dims_of(tensor)),
     "dtype": _dtype,
     "bytes": lambda tensor: bytes_of(_dtype(tensor)),
@@ -71,7 +112,7 @@ TENSOR_FIELDS: Final[dict[str, Callable[[TensorView], object]]] = {
 
 def _numbers(values: Sequence[object]) -> list[Number]:
     """Return the numbers in `values`, or in the one sequence that `values` holds."""
-    items = values[0] if len(values) == 1 and isinstance(values[0], list | tuple) else values
+    items = values[0] if len(values) == 1 and isinstance(values[0], list | tuple | ShapeValue) else values
     numbers = [item for item in items if isinstance(item, int | float)]
     if len(numbers) != len(items):
         raise MissingFactError("a number, where the operator has none")

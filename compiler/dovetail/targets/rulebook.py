@@ -40,7 +40,7 @@ class RuleBook:
 
     def rules_of(self, form: OperatorPart) -> tuple[Rule, ...]:
         """Return the rules of one form: its element types, the rule sets it uses, its own."""
-        types = (_types_rule(form.dtypes_of, form.dtypes),) if form.dtypes else ()
+        types = _types_rules(form.dtypes_of, form.dtypes, form.quantized_dtypes)
         shared = tuple(rule for name in form.use for rule in self.rule_sets[name])
         return types + shared + form.rules
 
@@ -117,8 +117,14 @@ class RuleBook:
 
 
 @lru_cache(maxsize=1024)
-def _types_rule(tensors: tuple[str, ...], types: tuple[str, ...]) -> Rule:
-    return DtypeRule.model_validate({"kind": "dtype", "tensor": tensors, "in": types})
+def _types_rules(tensors: tuple[str, ...], plain: tuple[str, ...], quantized: tuple[str, ...]) -> tuple[Rule, ...]:
+    fields = {"kind": "dtype", "tensor": tensors}
+    if not quantized:
+        return (DtypeRule.model_validate({**fields, "in": plain}),) if plain else ()
+    rules = [DtypeRule.model_validate({**fields, "in": quantized, "when": "quantized()"})]
+    if plain:
+        rules.insert(0, DtypeRule.model_validate({**fields, "in": plain, "when": "not quantized()"}))
+    return tuple(rules)
 
 
 def _finding(

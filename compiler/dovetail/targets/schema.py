@@ -45,6 +45,8 @@ class OperatorPart(Part):
     """False: the vendor lists the operator and refuses it; `notes` says why."""
     dtypes: Strings = ()
     """Element types of the tensors `dtypes_of`; empty: any."""
+    quantized_dtypes: Strings = ()
+    """Their element types inside a Q/DQ group, where they differ from `dtypes`."""
     dtypes_of: Strings = ("input[0]",)
     use: Strings = ()
     """Names of `rule_sets`."""

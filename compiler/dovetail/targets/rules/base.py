@@ -50,7 +50,7 @@ class Rule(BaseModel):
     when: Expression | None = None
     """The rule applies only to operators for which this is true."""
     when_dtype: Strings = ()
-    """The rule applies only where its tensor, or the first input, has one of these element types."""
+    """The rule applies only to tensors of these element types; one that names no tensor looks at the first input."""
     except_ops: Strings = ()
     """For a rule of a whole device: operators that it does not apply to."""
     soft: bool = False
@@ -180,9 +180,8 @@ class TensorRule(Rule):
         return " and ".join(words.get(name, name) for name in self.tensor)
 
     def main_tensor(self, op: OperatorView) -> TensorView | None:
-        """Return the first tensor that the rule is about."""
-        found = select(op, self.tensor)
-        return found[0][1] if found else None
+        """Return None: `when_dtype` is looked at tensor by tensor."""
+        return None
 
     def test(self, op: OperatorView, context: Context) -> Broken | None:
         """Test each tensor; one that breaks the rule counts more than one that can't be decided."""
@@ -191,6 +190,8 @@ class TensorRule(Rule):
         selected = select(op, self.tensor)
         for label, tensor in selected:
             try:
+                if self.when_dtype and not dtype_in(tensor, self.when_dtype, context):
+                    continue
                 outcome = self.test_tensor(tensor, op, context)
             except MissingFactError as error:
                 missing = missing or error
