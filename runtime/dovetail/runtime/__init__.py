@@ -3,5 +3,7 @@
 from dovetail.runtime.environment import share_thread_pool
 from dovetail.runtime.events import Event, EventKind
 from dovetail.runtime.executor import Executor
+from dovetail.runtime.feeds import Array
+from dovetail.runtime.worker import Value, to_array, to_value
 
-__all__ = ["Event", "EventKind", "Executor", "share_thread_pool"]
+__all__ = ["Array", "Event", "EventKind", "Executor", "Value", "share_thread_pool", "to_array", "to_value"]

@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Final
 
 import onnxruntime as ort
@@ -25,12 +24,13 @@ class _Plugin:
 
     package: str
     module: str
-    path_options: Mapping[str, str]
-    """Option -> function of the module that gives its value."""
+    defaults: Mapping[str, str]
+    """Options that hold where the plan does not say otherwise."""
 
 
 _PLUGINS: Final = {
-    "QNNExecutionProvider": _Plugin("onnxruntime-qnn", "onnxruntime_qnn", {"backend_path": "get_qnn_htp_path"}),
+    # the type, not the path of the library: the plugin finds that beside itself
+    "QNNExecutionProvider": _Plugin("onnxruntime-qnn", "onnxruntime_qnn", {"backend_type": "htp"}),
 }
 
 # words in the name of an option that would give away files, code or addresses of this process
@@ -91,19 +91,16 @@ def use_provider(
     devices = _plugin_devices(backend.provider, kind)
     if plugin is None or not devices:
         return [(backend.provider, dict(backend.options))]
-    module = importlib.import_module(plugin.module)
-    paths = {option: getattr(module, function)() for option, function in plugin.path_options.items()}
-    options.add_provider_for_devices(devices, {**backend.options, **paths})
+    options.add_provider_for_devices(devices, {**plugin.defaults, **backend.options})
     return None
 
 
-def _register(provider: str, plugin: _Plugin) -> ModuleType:
+def _register(provider: str, plugin: _Plugin) -> None:
     """Load the plugin's library, once for the process."""
     module = importlib.import_module(plugin.module)
     with _lock:
         if not any(device.ep_name == provider for device in ort.get_ep_devices()):
             ort.register_execution_provider_library(provider, module.get_library_path())
-    return module
 
 
 def _plugin_devices(provider: str, kind: DeviceKind) -> list[ort.OrtEpDevice]:

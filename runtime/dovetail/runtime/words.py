@@ -7,6 +7,7 @@ _MAX_CHARACTERS: Final = 600
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _LOGGED_ERROR = re.compile(r"\[[EF]:[^\]]*\] (.*)")
 _REFUSED_NODE = re.compile(r"Operator type: (\S+) Node name: (.*?) Node index.*\n\s*REASON : (.*)")
+_PREAMBLE = re.compile(r".*\[ONNXRuntimeError\] : \d+ : \w+ : ", re.DOTALL)
 _UNINFORMATIVE: Final = "fallback to CPU EP has been explicitly disabled"
 
 
@@ -23,14 +24,13 @@ def vendor_words(problem: str, log: str) -> str:
         for kind, name, reason in _REFUSED_NODE.findall(text)
     ]
     errors = [line for line in _LOGGED_ERROR.findall(text) if _UNINFORMATIVE not in line]
-    found = list(dict.fromkeys(one_line(words) for words in refused + errors if words.strip()))
     # the error itself often says no more than that something was refused
-    if not found or _UNINFORMATIVE not in problem:
-        found.insert(0, one_line(problem))
+    first = [] if _UNINFORMATIVE in problem and (refused or errors) else [problem]
+    found = dict.fromkeys(line for words in first + refused + errors if (line := one_line(words)))
     words = "; ".join(found)
     return words if len(words) <= _MAX_CHARACTERS else words[: _MAX_CHARACTERS - 3] + "..."
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space made one blank."""
-    return " ".join(text.split())
+    """The text of an error of ONNX Runtime, without the places in its source and its line breaks."""
+    return " ".join(_PREAMBLE.sub("", text).split())

@@ -1,0 +1,136 @@
+"""`InferenceSession`: onnxruntime's class of this name, over a plan."""
+
+import os
+import shutil
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import onnxruntime as ort
+
+from dovetail.plan import DeviceKind, RunError, shown
+from dovetail.runtime import Array, Event, Executor
+from dovetail.session.binding import IOBinding
+from dovetail.session.compiling import Loading, plan_of_model
+from dovetail.session.node_arg import NodeArg, node_arg
+from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, choose_target
+
+_PROVIDERS: Final[Mapping[DeviceKind, str]] = {"npu": NPU, "gpu": GPU, "cpu": CPU}
+
+
+class InferenceSession:
+    """Runs a plan, or a model that is compiled on first use and kept in a cache, with onnxruntime's calls.
+
+    session = InferenceSession("model.onnx", providers=["NPUExecutionProvider", "CPUExecutionProvider"])
+    outputs = session.run(None, {"x": x})
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | os.PathLike[str] | bytes,
+        sess_options: ort.SessionOptions | None = None,
+        providers: Providers | None = None,
+        provider_options: Options | None = None,
+        *,
+        strict: bool = False,
+        emulate: bool = False,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+        binds: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a plan ready to run.
+
+        Args:
+            path_or_bytes: A plan folder, an ONNX file, or the bytes of one.
+            sess_options: The number of threads and whether to optimize are taken from it.
+            providers: For a model: `NPUExecutionProvider` and `CPUExecutionProvider`, as names or (name, options); None
+                for both.
+            provider_options: For a model: options in the order of the providers. The NPU has `target`, as in
+                `dovetail compile -t`; without it, the environment variable DOVETAIL_TARGET or the installed vendor's
+                package decides.
+            strict: Raise instead of moving a partition to another device.
+            emulate: Run the partitions of an NPU on the CPU, with the NPU's rounding of floats.
+            shapes: For a model: input -> its whole shape.
+            dims: For a model: symbolic dimension -> size.
+            binds: For a model: input -> constant, as text.
+
+        Raises:
+            DovetailError: If the model, plan, target or an option can't be used.
+        """
+        self._sess_options = ort.SessionOptions() if sess_options is None else sess_options
+        if self._sess_options.enable_profiling:
+            raise RunError("sess_options.enable_profiling: onnxruntime can't profile a plan; leave it False")
+        loading = Loading({name: tuple(shape) for name, shape in (shapes or {}).items()}, dims or {}, binds or {})
+        model = path_or_bytes if isinstance(path_or_bytes, bytes) else Path(path_or_bytes)
+        if isinstance(model, bytes) or not model.is_dir():
+            plan, is_temporary = plan_of_model(model, choose_target(providers, provider_options), loading)
+            if is_temporary:
+                weakref.finalize(self, shutil.rmtree, plan.parent, ignore_errors=True)
+        elif providers is None and provider_options is None and loading == Loading():
+            plan = model
+        else:
+            raise RunError(f"plan {shown(str(model))}: is compiled already; give providers and sizes with a model only")
+        self._executor = Executor(
+            plan,
+            strict=strict,
+            emulate=emulate,
+            verify=plan is model,  # a plan of the cache has been checked a moment ago
+            optimize=self._sess_options.graph_optimization_level != ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+            threads=self._sess_options.intra_op_num_threads,
+        )
+
+    @property
+    def events(self) -> list[Event]:
+        """What did not run where the plan put it, oldest first."""
+        return self._executor.events
+
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, Array], run_options: object = None
+    ) -> list[Array]:
+        """Run once.
+
+        Args:
+            output_names: The outputs wanted; None or empty for all.
+            input_feed: An array for every input.
+            run_options: Not used; here for onnxruntime's callers.
+
+        Returns:
+            An array per output wanted, in that order.
+
+        Raises:
+            RunError: If feeds or names do not fit, or no device can run a partition.
+        """
+        names = list(output_names or (spec.name for spec in self._executor.plan.outputs))
+        outputs = self._executor.run(input_feed, names)
+        return [outputs[name] for name in names]
+
+    def io_binding(self) -> IOBinding:
+        """A binding for `run_with_iobinding`."""
+        return IOBinding(self._executor)
+
+    def run_with_iobinding(self, iobinding: IOBinding, run_options: object = None) -> None:
+        """Run once on what is bound; the results are in the binding."""
+        iobinding.run()
+
+    def get_inputs(self) -> list[NodeArg]:
+        """The inputs, with onnxruntime's names of types."""
+        return [node_arg(spec) for spec in self._executor.plan.inputs]
+
+    def get_outputs(self) -> list[NodeArg]:
+        """The outputs, with onnxruntime's names of types."""
+        return [node_arg(spec) for spec in self._executor.plan.outputs]
+
+    def get_providers(self) -> list[str]:
+        """The providers where partitions really run; an NPU that is emulated is a CPU. The CPU is always among them."""
+        running = set(self._executor.placement.values())
+        kinds = {device.kind for device in self._executor.plan.devices if device.id in running}
+        return [provider for kind, provider in _PROVIDERS.items() if kind in kinds or kind == "cpu"]
+
+    def get_session_options(self) -> ort.SessionOptions:
+        """The options that the session was made with."""
+        return self._sess_options
+
+    def end_profiling(self) -> str:
+        """An empty name, as onnxruntime gives where profiling is off."""
+        return ""

@@ -1,0 +1,97 @@
+"""The calls of onnxruntime's InferenceSession give what onnxruntime gives."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from dovetail.plan import DovetailError, RunError
+from dovetail.session import InferenceSession
+
+X = np.array([[-1, 0, 1, 2], [3, -4, 5, -6]], np.float32)
+FEEDS = {"x": X, "k": np.array([7])}
+
+
+def test_run_is_that_of_onnxruntime(model: Path, plan: Path) -> None:
+    theirs = ort.InferenceSession(model)
+    for ours in (InferenceSession(plan), InferenceSession(str(model), providers=["CPUExecutionProvider"])):
+        for names in (None, [], ["y", "z"], ["z", "y"], ["z"], ["z", "z"]):
+            for got, wanted in zip(ours.run(names, FEEDS), theirs.run(names, FEEDS), strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
+def test_descriptions_are_those_of_onnxruntime(model: Path, plan: Path) -> None:
+    theirs = ort.InferenceSession(model)
+    ours = InferenceSession(plan)
+    for got, wanted in zip(
+        (*ours.get_inputs(), *ours.get_outputs()), (*theirs.get_inputs(), *theirs.get_outputs()), strict=True
+    ):
+        assert (got.name, got.type, got.shape) == (wanted.name, wanted.type, wanted.shape)
+    assert ours.get_providers() == ["CPUExecutionProvider"]
+    assert ours.end_profiling() == theirs.end_profiling()
+    assert ours.events == []
+
+
+def test_session_options_are_taken(plan: Path) -> None:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = InferenceSession(plan, options)
+    assert session.get_session_options() is options
+    np.testing.assert_array_equal(session.run(["y"], FEEDS)[0], np.maximum(X, 0))
+    options.enable_profiling = True
+    with pytest.raises(RunError, match="enable_profiling"):
+        InferenceSession(plan, options)
+
+
+def test_binding(plan: Path) -> None:
+    session = InferenceSession(plan)
+    binding = session.io_binding()
+    x = ort.OrtValue.ortvalue_from_numpy(X)
+    there = ort.OrtValue.ortvalue_from_shape_and_type([2, 4], np.float32)
+    binding.bind_ortvalue_input("x", x)
+    binding.bind_cpu_input("k", FEEDS["k"])
+    binding.bind_output("z")
+    binding.bind_ortvalue_output("y", there)
+    session.run_with_iobinding(binding)
+    z, y = binding.copy_outputs_to_cpu()
+    assert z.tolist() == [-7]
+    np.testing.assert_array_equal(y, np.maximum(X, 0))
+    np.testing.assert_array_equal(there.numpy(), y)
+    assert binding.get_outputs()[1] is there
+    binding.clear_binding_outputs()
+    assert binding.get_outputs() == []
+
+
+def test_bindings_that_can_not_be(plan: Path) -> None:
+    session = InferenceSession(plan)
+    binding = session.io_binding()
+    with pytest.raises(RunError, match="output 'y': a plan gives results to the host, got cuda"):
+        binding.bind_output("y", "cuda")
+    binding.bind_cpu_input("x", X)
+    binding.bind_cpu_input("k", FEEDS["k"])
+    binding.bind_ortvalue_output("y", ort.OrtValue.ortvalue_from_shape_and_type([1, 4], np.float32))
+    with pytest.raises(RunError, match=r"output 'y': has shape \[2, 4\], bound to a tensor of shape \[1, 4\]"):
+        session.run_with_iobinding(binding)
+    binding.clear_binding_inputs()
+    with pytest.raises(RunError, match="input 'x': no value given"):
+        session.run_with_iobinding(binding)
+
+
+def test_a_plan_is_placed_already(plan: Path) -> None:
+    with pytest.raises(RunError, match="is compiled already"):
+        InferenceSession(plan, providers=["CPUExecutionProvider"])
+    with pytest.raises(RunError, match="is compiled already"):
+        InferenceSession(plan, dims={"n": 2})
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model"])
+def test_what_is_no_model(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "broken.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DovetailError) as caught:
+        InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert "\n" not in str(caught.value)
+    assert "broken" in str(caught.value)
