@@ -10,6 +10,7 @@ import onnx_ir
 
 from dovetail.ir.door import rules
 from dovetail.ir.door.rules.shapes import SHAPE_INPUTS
+from dovetail.ir.infer import KEPT_ELEMENTS
 
 Rule = Callable[[rules.Operator], None]
 
@@ -65,6 +66,7 @@ def check_before_inference(model: onnx_ir.Model) -> None:
         ModelError: One line that names the node and the rule.
     """
     _check(model, BEFORE_INFERENCE)
+    rules.check_growth(model.graph.all_nodes(), KEPT_ELEMENTS, model.opset_imports.get("", 1))
 
 
 def check_semantics(model: onnx_ir.Model) -> None:

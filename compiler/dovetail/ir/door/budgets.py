@@ -37,6 +37,9 @@ MAX_STRING_ELEMENTS = 10_000_000
 MAX_DENSE_BYTES = 64 * 2**20
 """Size of all sparse tensors of a model together after they are made dense."""
 
+MAX_CARRIED_ELEMENTS = 2**21
+"""Elements that shape inference carries along in Concats of constants; it takes a second for these."""
+
 MAX_PAD = 2**20
 """Padding of a convolution or a pool on one side."""
 

@@ -3,6 +3,7 @@
 from dovetail.ir.door.rules.arithmetic import check_integer_division
 from dovetail.ir.door.rules.control_flow import check_if, check_loop, check_scan
 from dovetail.ir.door.rules.convolution import check_conv, check_conv_transpose, check_pool, check_windows
+from dovetail.ir.door.rules.growth import check_growth
 from dovetail.ir.door.rules.indexing import check_axis, check_gather, check_gather_elements, check_gather_nd
 from dovetail.ir.door.rules.operator import Operator
 from dovetail.ir.door.rules.quantization import check_quantization
@@ -17,6 +18,7 @@ __all__ = [
     "check_gather_elements",
     "check_gather_nd",
     "check_gemm_ranks",
+    "check_growth",
     "check_if",
     "check_integer_division",
     "check_loop",
