@@ -2,8 +2,8 @@
 
 Names are attributes (`strides`), formal inputs and outputs (`X`, `W`, `Y`) and properties of the variant
 (`htp_arch`); an absent one is None. A tensor has `N C D H W`, `K` (its last dimension), `rank`, `shape`, `spatial`, `size`,
-`dtype`, `bytes` (of an element) and `value` (of a small constant). The functions are those of `functions.py`, and
-`implies(a, b)`. `and`, `or` and `implies` look at their second part only where it matters.
+`dtype`, `bytes` (of an element) and `value` (of a small constant). The functions are those of `functions.py`,
+`inputs()` (all that are given) and `implies(a, b)`. `and`, `or` and `implies` look at their second part only where it matters.
 
 An expression that needs a fact the model does not state is undecidable: it raises MissingFactError.
 """
@@ -83,7 +83,7 @@ def _fault(node: ast.AST) -> str:
     if isinstance(node, ast.Call):
         if not isinstance(node.func, ast.Name) or node.keywords:
             return "only the language's own functions can be called, with positional arguments"
-        if node.func.id not in {"implies", *FUNCTIONS, *OPERATOR_FUNCTIONS}:
+        if node.func.id not in {"implies", "inputs", *FUNCTIONS, *OPERATOR_FUNCTIONS}:
             return f"there is no function {node.func.id}"
         if node.func.id == "implies" and len(node.args) != 2:
             return "implies takes two arguments"
@@ -131,7 +131,10 @@ class _Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]
     """simpleeval with our operators and functions, and with the fields of tensors as the only attributes."""
 
     def __init__(self, op: OperatorView, context: Context) -> None:
-        bound = {name: _bind(function, op) for name, function in OPERATOR_FUNCTIONS.items()}
+        bound: dict[str, Callable[..., object]] = {
+            name: _bind(function, op) for name, function in OPERATOR_FUNCTIONS.items()
+        }
+        bound["inputs"] = lambda: [TensorValue(tensor, context) for tensor in op.inputs if tensor is not None]
         super().__init__(operators=_OPERATORS, functions={**FUNCTIONS, **bound})
         self.names = lambda node: lookup(node.id, op, context)
 
