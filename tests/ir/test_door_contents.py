@@ -63,8 +63,8 @@ def if_node(then: onnx.GraphProto, output: str = "y") -> NodeProto:
     return helper.make_node("If", ["c"], [output], name="if", then_branch=then, else_branch=other)
 
 
-def with_if(then: onnx.GraphProto) -> ModelProto:
-    model = with_nodes(if_node(then))
+def with_condition(*nodes: NodeProto) -> ModelProto:
+    model = with_nodes(*nodes)
     model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
     return model
 
@@ -364,8 +364,10 @@ OPERATORS: dict[str, tuple[ModelProto, str]] = {
         "outside of a function",
     ),
     "attribute reference in a body": (
-        with_if(
-            branch(node_with(AttributeProto(name="axis", type="INT", ref_attr_name="a")).graph.node[0], output="y")
+        with_condition(
+            if_node(
+                branch(node_with(AttributeProto(name="axis", type="INT", ref_attr_name="a")).graph.node[0], output="y")
+            )
         ),
         "outside of a function",
     ),
@@ -400,15 +402,18 @@ relu = helper.make_node("Relu", ["x"], ["b"])
 VALUES: dict[str, tuple[ModelProto, str]] = {
     "dangling": (with_nodes(helper.make_node("Add", ["x", "gone"], ["y"], name="n")), "node 'n' (Add): reads the v"),
     "dangling in a body": (
-        with_if(branch(helper.make_node("Relu", ["gone"], ["b"], name="inner"))),
+        with_condition(if_node(branch(helper.make_node("Relu", ["gone"], ["b"], name="inner")))),
         "node 'inner' (Relu) in a body of node 'if' (If): reads the value 'gone'",
     ),
     "value of a body read outside": (
-        with_nodes(if_node(branch(relu), "z"), helper.make_node("Relu", ["b"], ["y"])),
-        "reads the value",
+        with_condition(if_node(branch(relu), "z"), helper.make_node("Relu", ["b"], ["y"])),
+        "node #1 (Relu): reads the value 'b'",
     ),
     "output that nothing makes": (with_nodes(helper.make_node("Relu", ["x"], ["z"])), "output 'y': nothing"),
-    "branch that gives an outer value": (with_if(branch(relu, output="x")), "output 'x' in a body of node 'if'"),
+    "branch that gives an outer value": (
+        with_condition(if_node(branch(relu, output="x"))),
+        "output 'x' in a body of node 'if'",
+    ),
     "value twice": (with_nodes(*[helper.make_node("Relu", ["x"], ["y"])] * 2), "node #1 (Relu): defines the value"),
     "value that is an input": (with_nodes(helper.make_node("Relu", ["w"], ["x"])), "'x', which is defined already"),
     "value that is an initializer": (with_nodes(helper.make_node("Relu", ["x"], ["w"])), "'w', which is defined"),
@@ -422,7 +427,7 @@ VALUES: dict[str, tuple[ModelProto, str]] = {
         "cycle of 2 nodes",
     ),
     "cycle through a body": (
-        with_if(branch(helper.make_node("Add", ["x", "y"], ["b"]))),
+        with_condition(if_node(branch(helper.make_node("Add", ["x", "y"], ["b"])))),
         "node 'if' (If): waits for its own output",
     ),
 }
@@ -459,19 +464,18 @@ def test_declarations_without_a_name(field: str) -> None:
 
 
 def test_order_and_node_names_do_not_matter() -> None:
-    model = with_nodes(
+    model = with_condition(
         if_node(branch(helper.make_node("Add", ["late", "x"], ["b"], name="n")), "z"),
         helper.make_node("Add", ["z", "late"], ["y"], name="n"),
         helper.make_node("Relu", ["x"], ["late"], name="n"),
         helper.make_node("Relu", ["x"], ["unused"]),
     )
-    model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
     open_model(model)
 
 
 def test_bodies_may_hide_outer_values_and_share_names() -> None:
     nodes = [helper.make_node("Relu", ["x"], ["w"]), helper.make_node("Add", ["w", "x"], ["b"])]
-    open_model(with_if(branch(*nodes)))
+    open_model(with_condition(if_node(branch(*nodes))))
 
 
 def test_a_model_that_computes_nothing_is_accepted() -> None:
