@@ -1,9 +1,10 @@
 """The expression language of `predicate`, `table`, `match` and `when`: arithmetic and logic over one operator.
 
 Names are attributes (`strides`), formal inputs and outputs (`X`, `W`, `Y`) and properties of the variant
-(`htp_arch`); an absent one is None. A tensor has `N C D H W`, `K` (its last dimension), `rank`, `shape`, `spatial`, `size`,
-`dtype`, `bytes` (of an element) and `value` (of a small constant). The functions are those of `functions.py`,
-`inputs()` (all that are given) and `implies(a, b)`. `and`, `or` and `implies` look at their second part only where it matters.
+(`htp_arch`); an absent one is None. A tensor has `N C D H W`, `K` (its last dimension), `rank`, `shape`,
+`spatial` (the dimensions from the third on), `size`, `dtype`, `bytes` (of an element) and `value` (of a small
+constant). The functions are those of `functions.py`, `inputs()` (all that are given) and `implies(a, b)`.
+`and`, `or` and `implies` look at their second part only where it matters.
 
 An expression that needs a fact the model does not state is undecidable: it raises MissingFactError.
 """

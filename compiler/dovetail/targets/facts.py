@@ -19,6 +19,9 @@ _WINDOWED: Final = frozenset({"Conv", "ConvInteger", "ConvTranspose", "MaxPool",
 """Operators whose kernel, strides, dilations and pads have defaults that depend on shapes."""
 
 _BITS: Final = {"bool": 8, "bfloat16": 16, "int4": 4, "uint4": 4, "int2": 2, "uint2": 2}
+_ANONYMOUS: Final = "unk__"
+"""How symbols begin that shape inference made up."""
+
 _LARGEST_VALUE: Final = 4096
 """Elements of a constant that an expression may read one by one."""
 
@@ -71,9 +74,10 @@ def dims_of(tensor: TensorView) -> tuple[int, ...]:
 def pin(tensor: TensorView) -> str:
     """Return how the user fixes the symbolic dimensions of `tensor`."""
     symbols = {size for size in tensor.shape or () if isinstance(size, str) and size.isidentifier()}
-    if not symbols:
-        return "give the shapes of the model's inputs (--shape NAME=1,3,224,224), if they decide it"
-    return "pin it: " + " ".join(f"--dim {symbol}=1" for symbol in sorted(symbols))
+    named = sorted(symbol for symbol in symbols if not symbol.startswith(_ANONYMOUS))
+    if named:
+        return "pin it: " + " ".join(f"--dim {symbol}=1" for symbol in named)
+    return "give the shapes of the model's inputs (--shape NAME=1,3,224,224); nothing helps if it depends on the data"
 
 
 def constant_of(tensor: TensorView) -> Array:

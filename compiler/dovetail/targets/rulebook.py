@@ -95,7 +95,7 @@ class RuleBook:
         else:
             assert outcome is not None
             state, got, fix = "soft" if rule.soft else "unknown", outcome.missing, outcome.fix
-            message = f"can't tell whether {sentence}: {outcome.missing} is not known"
+            message = f"{sentence}, but {outcome.missing} is not known"
         return _finding(state, op, rule.kind, message, got, limit, source, confidence, fix)
 
     def cite(self, keys: Iterable[str]) -> str:

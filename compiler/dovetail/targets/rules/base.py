@@ -13,11 +13,12 @@ from dovetail.targets.view import OperatorView, TensorView
 Confidence = Literal["high", "medium", "low"]
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """Return a single value as a tuple of one."""
     return tuple(value) if isinstance(value, list) else value if isinstance(value, tuple) else (value,)
 
 
-Strings = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 """One or more strings; a single one needs no brackets in the file."""
 
 

@@ -1,13 +1,16 @@
 """Rules about how many inputs and outputs there are, and how inputs broadcast."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dovetail.targets.facts import Context, MissingFactError, dims_of, show
-from dovetail.targets.rules.base import Bounds, Broken, Rule, Strings
+from dovetail.targets.rules.base import Bounds, Broken, Rule, as_tuple
 from dovetail.targets.view import OperatorView, TensorView
+
+Pattern = Annotated[str, StringConstraints(pattern=r"^(same|scalar|any|[A-Z1]+)$")]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(as_tuple)]
 
 
 class InputCountRule(Rule, Bounds):
@@ -77,8 +80,8 @@ class BroadcastRule(Rule):
     """
 
     kind: Literal["broadcast"]
-    allowed: Strings = Field(min_length=1)
-    constants: Strings = ()
+    allowed: Patterns = Field(min_length=1)
+    constants: Patterns = ()
     """Further shapes that a constant input may have."""
 
     def limit(self) -> str:
