@@ -182,6 +182,9 @@ class Graph:
     def _build(self) -> "nx.MultiDiGraph[str]":
         graph = self.model.graph
         _sort(graph, self.name)
+        for value in graph.initializers.values():
+            if value.const_value is not None:  # folding leaves the shape that was guessed before
+                value.shape = onnx_ir.Shape(value.const_value.shape.numpy())
         result: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for node in graph:
             outputs = tuple(value.name for value in node.outputs)

@@ -3,6 +3,7 @@
 import onnx
 import onnx_ir
 
+from dovetail.ir.loops import infer_carried_shapes
 from dovetail.ir.names import all_nodes
 from dovetail.ir.native import infer_shapes
 from dovetail.ir.nested import nested_graphs
@@ -14,11 +15,20 @@ KEPT_ELEMENTS = 1024
 def infer(model: onnx_ir.Model, name: str) -> bool:
     """Fill in the types and shapes that inference finds; what is known already is only ever made more precise.
 
-    Returns whether anything was learnt. Time is linear in nodes, plus about 0.3 s for the child process.
+    Returns whether anything was learnt. Time is linear in nodes, plus about 0.3 s for the child process, which runs
+    once, and twice more where a Loop carries values.
 
     Raises:
         ModelError: the model's types contradict each other, or inference crashed.
     """
+    learnt = _infer_once(model, name)
+    if infer_carried_shapes(model, lambda: _infer_once(model, name)):
+        learnt = True
+        _infer_once(model, name)
+    return learnt
+
+
+def _infer_once(model: onnx_ir.Model, name: str) -> bool:
     inferred = infer_shapes(_without_weights(model).SerializeToString(), name)
     found = {info.name: info for graph in _graphs(inferred.graph) for info in [*graph.value_info, *graph.output]}
     learnt = False

@@ -38,8 +38,9 @@ def run_reference(
     """
     with tempfile.TemporaryDirectory(prefix="dovetail-reference-") as folder:
         given, results = Path(folder, "feeds.npz"), Path(folder, "results.npz")
-        np.savez(given, allow_pickle=False, **{name: _storable(array) for name, array in feeds.items()})
-        texts = (json.dumps(dict(binds)), json.dumps(list(output_names)))
+        # numbered, since an input's name may be a word that np.savez knows
+        np.savez(given, allow_pickle=False, **{f"f{i}": _storable(a) for i, a in enumerate(feeds.values())})
+        texts = (json.dumps(list(feeds)), json.dumps(dict(binds)), json.dumps(list(output_names)))
         command = [sys.executable, "-P", str(_CHILD), str(model), str(given), *texts, str(results)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, check=False)

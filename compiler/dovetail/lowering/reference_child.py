@@ -1,7 +1,7 @@
 """The child of `reference`: runs an unsplit model on ONNX Runtime's CPU provider.
 
-Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, binds as JSON, outputs as JSON,
-results.npz. It dies by the limits that the parent sets, and prints its last word on standard error.
+Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, the names of
+its arrays as JSON, binds as JSON, outputs as JSON, results.npz. It dies by the limits that the parent sets, and prints its last word on standard error.
 """
 
 import json
@@ -15,13 +15,13 @@ TYPES = {"float": "float32", "double": "float64"}
 
 def main() -> int:
     """Run once; on failure say why in one line on standard error."""
-    model, feeds_file, binds, outputs, results_file = sys.argv[1:6]
+    model, feeds_file, inputs, binds, outputs, results_file = sys.argv[1:7]
     try:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         with np.load(feeds_file, allow_pickle=False) as loaded:
-            feeds = {name: loaded[name] for name in loaded.files}
+            feeds = {name: loaded[f"f{index}"] for index, name in enumerate(json.loads(inputs))}
         feeds.update(bound(session, json.loads(binds)))
         names = json.loads(outputs)
         results = session.run(names, feeds)

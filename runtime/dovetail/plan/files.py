@@ -80,11 +80,12 @@ def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError
         _check_readable(os.stat(path), limit, label, error)
         descriptor = os.open(path, _READ_FILE)
         with os.fdopen(descriptor, "rb") as file:
-            _check_readable(os.fstat(descriptor), limit, label, error)
-            data = file.read(limit + 1)
+            status = os.fstat(descriptor)
+            _check_readable(status, limit, label, error)
+            data = file.read(status.st_size + 1)  # read(limit) would set aside memory for the limit
     except (OSError, ValueError) as problem:
         raise error(f"{label}: can't be read, {_reason(problem)}; check the path and its permissions") from problem
-    if not 1 <= len(data) <= limit:
+    if len(data) != status.st_size:
         raise error(f"{label}: changed while it was read; try again when nothing writes to it")
     return data
 

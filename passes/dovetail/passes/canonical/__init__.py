@@ -6,12 +6,14 @@ from dovetail.passes.canonical.eliminate_dropout import EliminateDropout
 from dovetail.passes.canonical.eliminate_identity import EliminateIdentity
 from dovetail.passes.canonical.fold_constants import FoldConstants
 from dovetail.passes.canonical.fuse_batch_norm import FuseBatchNorm
+from dovetail.passes.canonical.fuse_reduce_mean import FuseReduceMean
 
 CANONICAL_PASSES = (
     FoldConstants(),
     EliminateIdentity(),
     EliminateDropout(),
     FuseBatchNorm(),
+    FuseReduceMean(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
@@ -25,4 +27,5 @@ __all__ = [
     "EliminateIdentity",
     "FoldConstants",
     "FuseBatchNorm",
+    "FuseReduceMean",
 ]
