@@ -138,6 +138,8 @@ class _Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]
         bound["inputs"] = lambda: [TensorValue(tensor, context) for tensor in op.inputs if tensor is not None]
         super().__init__(operators=_OPERATORS, functions={**FUNCTIONS, **bound})
         self.names = lambda node: lookup(node.id, op, context)
+        # attributes are tuples: so are lists, or `strides == [2, 2]` would never hold
+        self.nodes[ast.List] = self._eval_tuple
 
     def _eval_attribute(self, node: ast.Attribute) -> object:
         tensor = self._eval(node.value)
