@@ -9,12 +9,12 @@ import pytest
 
 from dovetail.targets import Device, OperatorView, QuantView, Target, TensorView, load_target, target_names
 from dovetail.targets.expression import names_in
-from dovetail.targets.functions import TENSOR_FIELDS
 from dovetail.targets.rules.attribute import AttrAbsentRule, AttrInRule, AttrNotInRule, AttrRangeRule
-from dovetail.targets.rules.base import Rule, TensorRule
+from dovetail.targets.rules.base import Rule
 from dovetail.targets.rules.constant import ConstInputRule
 from dovetail.targets.rules.predicate import PredicateRule, TableRule
 from dovetail.targets.rules.quant import QuantRule
+from dovetail.targets.rules.tensor import TensorRule
 from dovetail.targets.view import Attribute
 
 ONNX_RUNTIME_ONLY = {"SimplifiedLayerNormalization"}
@@ -262,5 +262,17 @@ def test_unverified_figures_stay_marked() -> None:
     assert load_target("nvidia-orin-dla").limits.max_partitions == {"npu": 16}
 
 
-def test_every_tensor_field_can_be_read() -> None:
-    assert {"N", "C", "H", "W", "K", "rank", "shape", "dtype", "bytes", "value"} <= set(TENSOR_FIELDS)
+def test_a_description_says_what_a_verdict_says() -> None:
+    target = load_target("nvidia-orin-dla")
+    sentences = {
+        sentence
+        for form in target.device("npu").describe().operators
+        if form.op_type == "Conv"
+        for sentence in form.sentences
+    }
+    reasons = target.device("npu").verdict(conv(512, strides=(9, 9))).reasons
+    said = {reason.message.partition("): ")[2].rpartition(", got")[0] for reason in reasons}
+    assert said
+    assert said <= sentences
+    assert "at most 16 partitions on the npu" in target.describe().limits
+    assert "all operators of a partition have one batch size" in target.describe().limits

@@ -20,7 +20,8 @@ import simpleeval
 from pydantic import AfterValidator
 
 from dovetail.targets.facts import Context, MissingFactError, attribute_of, named_tensor, show
-from dovetail.targets.functions import FUNCTIONS, OPERATOR_FUNCTIONS, TENSOR_FIELDS, TensorValue
+from dovetail.targets.functions import FUNCTIONS, OPERATOR_FUNCTIONS
+from dovetail.targets.values import TENSOR_FIELDS, TensorValue
 from dovetail.targets.view import OperatorView
 
 _LONGEST: Final = 600

@@ -1,113 +1,27 @@
-"""The functions and tensor fields of the expression language."""
+"""The functions of the expression language."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
 from dovetail.targets.facts import (
     FLOATS,
-    LAYOUT,
-    Context,
     MissingFactError,
     Value,
     axes_of,
     axis_of,
-    bytes_of,
     constant_of,
-    dim_of,
     dims_of,
     parameter_of,
-    shape_of,
-    show,
-    value_of,
 )
+from dovetail.targets.values import ShapeValue, TensorValue
 from dovetail.targets.view import OperatorView, TensorView
 
 Number = int | float
 
 _LONGEST_RANGE: Final = 1000
-_DIMENSION_NAMES: Final = ("N", "C", "D", "H", "W")
-
-
-@dataclass(frozen=True, slots=True)
-class TensorValue:
-    """A tensor in an expression: its fields are read by name, and raise MissingFactError where not known."""
-
-    view: TensorView
-    context: Context
-
-    def field(self, name: str) -> object:
-        """Return a field by name."""
-        if name in _DIMENSION_NAMES:
-            return self._named_dim(name)
-        if name == "bytes":
-            dtype = _dtype(self.view)
-            return bytes_of(self.context.dtype_rewrite.get(dtype, dtype))
-        return TENSOR_FIELDS[name](self.view)
-
-    def _named_dim(self, name: str) -> int:
-        rank = len(shape_of(self.view))
-        layout = LAYOUT.get(rank, "NC")
-        if name not in layout or rank < len(layout):
-            raise MissingFactError(f"dimension {name} of {self.view.name!r}, which has rank {rank}")
-        return dim_of(self.view, layout.index(name))
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeValue:
-    """A shape in an expression: a dimension is asked for only when it is read."""
-
-    view: TensorView
-
-    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
-        """Return one dimension, or a tuple of some."""
-        if isinstance(index, slice):
-            return tuple(dim_of(self.view, position) for position in range(*index.indices(len(self))))
-        return dim_of(self.view, index)
-
-    def __len__(self) -> int:
-        """Return the rank."""
-        return len(shape_of(self.view))
-
-    def __iter__(self) -> Iterator[int]:
-        """Iterate over all dimensions."""
-        return iter(dims_of(self.view))
-
-    def __eq__(self, other: object) -> bool:
-        """Compare with another shape, or with a list or tuple of sizes."""
-        items = list(other) if isinstance(other, ShapeValue | list | tuple) else [None]
-        return list(self) == items
-
-    def __hash__(self) -> int:
-        """Shapes are never keys; defined because `__eq__` is."""
-        return hash(self.view.name)
-
-    def __str__(self) -> str:
-        """Return the shape as messages show it."""
-        return show(shape_of(self.view))
-
-
-def _dtype(tensor: TensorView) -> str:
-    if tensor.dtype is None:
-        raise MissingFactError(f"the element type of {tensor.name!r}")
-    return tensor.dtype
-
-
-TENSOR_FIELDS: Final[dict[str, Callable[[TensorView], object]]] = {
-    **{name: lambda tensor: None for name in _DIMENSION_NAMES},
-    "K": lambda tensor: dim_of(tensor, -1),
-    "rank": lambda tensor: len(shape_of(tensor)),
-    "shape": ShapeValue,
-    "spatial": lambda tensor: ShapeValue(tensor)[2:],
-    "size": lambda tensor: math.prod(dims_of(tensor)),
-    "dtype": _dtype,
-    "bytes": lambda tensor: bytes_of(_dtype(tensor)),
-    "value": value_of,
-}
-"""Field name -> how it is read. The named dimensions depend on the rank: see TensorValue."""
 
 
 def _numbers(values: Sequence[object]) -> list[Number]:

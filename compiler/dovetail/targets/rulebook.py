@@ -118,13 +118,17 @@ class RuleBook:
 
 @lru_cache(maxsize=1024)
 def _types_rules(tensors: tuple[str, ...], plain: tuple[str, ...], quantized: tuple[str, ...]) -> tuple[Rule, ...]:
-    fields = {"kind": "dtype", "tensor": tensors}
     if not quantized:
-        return (DtypeRule.model_validate({**fields, "in": plain}),) if plain else ()
-    rules = [DtypeRule.model_validate({**fields, "in": quantized, "when": "quantized()"})]
-    if plain:
-        rules.insert(0, DtypeRule.model_validate({**fields, "in": plain, "when": "not quantized()"}))
-    return tuple(rules)
+        return (_types_rule(tensors, plain),) if plain else ()
+    inside = _types_rule(tensors, quantized, "quantized()", " in a Q/DQ group")
+    if not plain:
+        return (inside,)
+    return _types_rule(tensors, plain, "not quantized()", " outside a Q/DQ group"), inside
+
+
+def _types_rule(tensors: tuple[str, ...], types: tuple[str, ...], when: str | None = None, where: str = "") -> Rule:
+    rule = DtypeRule.model_validate({"kind": "dtype", "tensor": tensors, "in": types, "when": when})
+    return rule.model_copy(update={"says": rule.phrase() + where}) if where else rule
 
 
 def _finding(

@@ -12,8 +12,6 @@ from dovetail.targets.rules.base import Confidence, Strings
 from dovetail.targets.rules.kinds import AnyRule
 from dovetail.targets.view import Scalar
 
-SCHEMA_VERSION: Final = 1
-
 Numerics = Literal["fp32", "fp16", "int8"]
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 

@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dovetail.targets.facts import Context, attribute_of, axis_of, parameter_of, shape_of, show
-from dovetail.targets.rules.base import Bounds, Broken, Rule, Strings
+from dovetail.targets.rules.base import Broken, Rule, Strings
+from dovetail.targets.rules.bounds import Bounds
 from dovetail.targets.view import OperatorView, Scalar
 
 Values = tuple[Scalar | tuple[Scalar, ...], ...]

@@ -6,7 +6,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dovetail.targets.facts import Context, constant_of, show
-from dovetail.targets.rules.base import Bounds, Broken, Rule, Strings, TensorRule, select
+from dovetail.targets.rules.base import Broken, Rule, Strings
+from dovetail.targets.rules.bounds import Bounds
+from dovetail.targets.rules.tensor import TensorRule, select
 from dovetail.targets.view import OperatorView, Scalar, TensorView
 
 _SHOWN = 6

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dovetail.targets.facts import Context, MissingFactError, dims_of, show
-from dovetail.targets.rules.base import Bounds, Broken, Rule, as_tuple
+from dovetail.targets.rules.base import Broken, Rule, as_tuple
+from dovetail.targets.rules.bounds import Bounds
 from dovetail.targets.view import OperatorView, TensorView
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^(same|scalar|any|[A-Z1]+)$")]

@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dovetail.targets.facts import LAYOUT, Context, MissingFactError, axes_of, axis_of, dim_of, shape_of, show
-from dovetail.targets.rules.base import Bounds, Broken, TensorRule
+from dovetail.targets.rules.base import Broken
+from dovetail.targets.rules.bounds import Bounds
+from dovetail.targets.rules.tensor import TensorRule
 from dovetail.targets.view import OperatorView, TensorView
 
 DimName = Literal["N", "C", "D", "H", "W", "K", "axis", "reduced", "spatial", "non-batch", "any"]

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from dovetail.targets.facts import Context
-from dovetail.targets.rules.base import Broken, Strings, TensorRule, dtype_in
+from dovetail.targets.rules.base import Broken, Strings, dtype_in
+from dovetail.targets.rules.tensor import TensorRule
 from dovetail.targets.view import OperatorView, TensorView
 
 

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dovetail.targets.facts import Context, MissingFactError, show
-from dovetail.targets.rules.base import Bounds, Broken, Rule, Strings
+from dovetail.targets.rules.base import Broken, Rule, Strings
+from dovetail.targets.rules.bounds import Bounds
 from dovetail.targets.view import OperatorView, Scalar
 
 

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from dovetail.targets.facts import FLOATS, Context, MissingFactError
 from dovetail.targets.functions import has_float
-from dovetail.targets.rules.base import Broken, Strings, TensorRule, select
+from dovetail.targets.rules.base import Broken, Strings
+from dovetail.targets.rules.tensor import TensorRule, select
 from dovetail.targets.view import Array, OperatorView, QuantView, TensorView
 
 Scheme = Literal["per_tensor", "per_channel", "per_block"]

@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import model_validator
 
 from dovetail.targets.facts import Context, dims_of, shape_of, show
-from dovetail.targets.rules.base import Bounds, Broken, Strings, TensorRule
+from dovetail.targets.rules.base import Broken, Strings
+from dovetail.targets.rules.bounds import Bounds
+from dovetail.targets.rules.tensor import TensorRule
 from dovetail.targets.view import OperatorView, TensorView
 
 
