@@ -7,6 +7,7 @@ from dovetail.passes.base import GraphPass
 from dovetail.plan.errors import PassError
 
 _PASSES = {
+    "decompose-square": "canonical.decompose_square:DecomposeSquare",
     "eliminate-common-subexpressions": "canonical.eliminate_common_subexpressions:EliminateCommonSubexpressions",
     "eliminate-dead-nodes": "canonical.eliminate_dead_nodes:EliminateDeadNodes",
     "eliminate-dropout": "canonical.eliminate_dropout:EliminateDropout",

@@ -1,5 +1,6 @@
 """Passes that bring a model into its simplest form, whatever it will run on."""
 
+from dovetail.passes.canonical.decompose_square import DecomposeSquare
 from dovetail.passes.canonical.eliminate_common_subexpressions import EliminateCommonSubexpressions
 from dovetail.passes.canonical.eliminate_dead_nodes import EliminateDeadNodes
 from dovetail.passes.canonical.eliminate_dropout import EliminateDropout
@@ -14,6 +15,7 @@ CANONICAL_PASSES = (
     EliminateDropout(),
     FuseBatchNorm(),
     FuseReduceMean(),
+    DecomposeSquare(),
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
@@ -21,6 +23,7 @@ CANONICAL_PASSES = (
 
 __all__ = [
     "CANONICAL_PASSES",
+    "DecomposeSquare",
     "EliminateCommonSubexpressions",
     "EliminateDeadNodes",
     "EliminateDropout",
