@@ -2,19 +2,34 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+import click
 import numpy as np
 import numpy.typing as npt
 from rich.console import RenderableType
 
+from dovetail.cli.main import OWN_PROCESS
 from dovetail.plan import Plan
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
-from dovetail.runtime import Event
+from dovetail.runtime import Event, Executor, share_thread_pool
 
 Array = npt.NDArray[np.generic]
 
 MAX_ROWS: Final = 40
+
+
+def open_executor(plan: Path, *, strict: bool = False, emulate: bool = False) -> Executor:
+    """A plan ready to run, all of its sessions on one pool of threads if the process is the command line's own.
+
+    In a host program the pool is the host's to make: from then on ONNX Runtime refuses sessions that do not use it.
+    """
+    if click.get_current_context().find_root().obj == OWN_PROCESS:
+        share_thread_pool()
+    return Executor(plan, strict=strict, emulate=emulate)
+
+
 MAX_NAMES: Final = 8
 
 

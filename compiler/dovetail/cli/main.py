@@ -30,6 +30,8 @@ COMMANDS: Final = {
 
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+OWN_PROCESS: Final = "own process"
+"""The context's object where nothing but this command line runs in the process."""
 
 
 class InputError(click.ClickException):
@@ -111,7 +113,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a name shows its escapes
             stream.reconfigure(errors="backslashreplace")
-    program.main(prog_name="dovetail")
+    program.main(prog_name="dovetail", obj=OWN_PROCESS)
 
 
 @contextlib.contextmanager

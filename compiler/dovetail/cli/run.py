@@ -45,15 +45,14 @@ def command(
     Prints every output's type, shape and range, and where each partition really ran.
     """
     from dovetail.cli.arrays import write_arrays
-    from dovetail.cli.execution import latency_lines, output_lines, placement_lines
+    from dovetail.cli.execution import latency_lines, open_executor, output_lines, placement_lines
     from dovetail.cli.feeds import gather_feeds
     from dovetail.report.console import draw
-    from dovetail.runtime import Executor
 
     if output and not output.parent.is_dir():
         raise RunError(f"--output '{output}': its folder does not exist; make it or choose another")
     screen.show_log_warnings()
-    with Executor(plan, strict=strict, emulate=emulate) as executor:
+    with open_executor(plan, strict=strict, emulate=emulate) as executor:
         feeds = gather_feeds(executor.plan.inputs, inputs, seed)
         outputs = executor.run(feeds)
         seconds = []

@@ -53,15 +53,14 @@ def command(
     The model runs on ONNX Runtime's CPU provider. Floats may differ by the tolerance; integers, booleans and
     text must be equal. Exit code 1 where they are not.
     """
-    from dovetail.cli.execution import placement_lines
+    from dovetail.cli.execution import open_executor, placement_lines
     from dovetail.lowering import run_reference
     from dovetail.report import compare_outputs, worst_of
     from dovetail.report.console import draw
     from dovetail.report.words import counted
-    from dovetail.runtime import Executor
 
     screen.show_log_warnings()
-    with Executor(plan, emulate=emulate) as executor:
+    with open_executor(plan, emulate=emulate) as executor:
         made = executor.plan
         _check_model(made, model)
         names = [output.name for output in made.outputs]
