@@ -4,6 +4,7 @@ onnxscript's folder does the work. It looks at the size of a result only after i
 made here, before: a file of a hundred bytes can ask for terabytes.
 """
 
+import logging
 import time
 import warnings
 from collections.abc import Callable
@@ -12,19 +13,28 @@ from typing import ClassVar
 
 import numpy as np
 import onnx_ir
-from onnxscript.optimizer import fold_constants
+from onnx_ir.passes.common import LiftConstantsToInitializersPass, LiftSubgraphInitializersToMainGraphPass
+from onnxscript.optimizer._constant_folding import FOLDED_FROM_KEY, FoldConstantsPass, Replacement
 
 from dovetail.ir import Graph
 from dovetail.passes.base import GraphPass
 from dovetail.passes.canonical.fold_size import MAX_FOLD_BYTES, estimated_bytes
 
 MAX_TOTAL_BYTES = 256 << 20
-"""Bytes that one run may add to a model by folding."""
+"""Bytes that folding may add to a model."""
 MAX_SECONDS = 20.0
 """Time after which nothing more is folded in one run; what is left is computed at run time, as the model says."""
 
-_KEEP = frozenset({"DequantizeLinear"})
-"""A dequantized weight stays quantized: it is what the NPU wants, and a quarter of the bytes."""
+_KEEP = frozenset({"DequantizeLinear", "Bernoulli", "Dropout"})
+"""A dequantized weight stays quantized: it is what the NPU wants, and a quarter of the bytes. The others draw random
+numbers, which onnxscript knows of four operators only."""
+_LEAVE = frozenset({"SplitToSequence"})
+"""Not even looked at by onnxscript, which turns it into a Split with an output a chunk, millions if need be."""
+_FOLDED_BYTES = "dovetail.folded_bytes"
+"""Key in `Value.meta` of what the budget was charged for a folded constant."""
+
+# What can't be folded stays as it is, which is no one's news; without a handler it would go to standard error.
+logging.getLogger("onnxscript.optimizer").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,12 @@ class FoldConstants(GraphPass):
 
     It does not fire where
 
-    1. a result, or the inputs, would be larger than 64 MiB, or the results of the run together than 256 MiB,
+    1. a result, or the inputs, would be larger than 64 MiB, or all that was folded in the model than 256 MiB,
     2. the run has taken 20 s,
     3. the node is DequantizeLinear, random, of a domain other than ONNX's own, or control flow whose condition is
-       not constant.
+       not constant,
+    4. the node works through windows, steps or strings (see `fold_size`), or splits into a sequence,
+    5. its result is an output of a body, or it is the Identity that delivers a constant as an output of the model.
     """
 
     name: ClassVar[str] = "fold-constants"
@@ -49,29 +61,70 @@ class FoldConstants(GraphPass):
 def _fold(model: onnx_ir.Model) -> bool:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # overflow and division by zero give ONNX's results, and are no one's news
-        result = fold_constants(
-            model,
-            should_fold=_Budget().allows,
-            # in elements, so that they never bind: the budget decides, in bytes
+        folder = _Folder(_Budget(model.graph, MAX_TOTAL_BYTES - _folded_bytes(model)))
+        modified = bool(folder(model).modified)
+    # Constants are initializers of the top graph; onnxscript leaves Constant nodes and initializers of bodies.
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    LiftSubgraphInitializersToMainGraphPass()(model)
+    return modified
+
+
+def _folded_bytes(model: onnx_ir.Model) -> int:
+    return sum(value.meta.get(_FOLDED_BYTES, 0) for value in model.graph.initializers.values())
+
+
+class _Folder(FoldConstantsPass):
+    """onnxscript's folder within a budget."""
+
+    def __init__(self, budget: "_Budget") -> None:
+        # Sizes are in elements, so that they never bind: the budget decides, in bytes.
+        super().__init__(
+            shape_inference=False,
             input_size_limit=MAX_FOLD_BYTES,
             output_size_limit=MAX_FOLD_BYTES,
+            should_fold=budget.allows,
         )
-    return bool(result.modified)
+
+    def process_node(self, node: onnx_ir.Node, is_function: bool) -> Replacement | None:
+        return None if node.op_type in _LEAVE else super().process_node(node, is_function)
+
+    def replace_node(
+        self, node: onnx_ir.Node, replacement: Replacement, root: onnx_ir.Graph | onnx_ir.Function
+    ) -> None:
+        charged = estimated_bytes(node) if not replacement.new_nodes else None
+        super().replace_node(node, replacement, root)
+        for value in replacement.new_outputs:
+            if value is None:
+                continue
+            # The names of all values it was folded from: quadratic in a chain, and Graph.origins knows better.
+            value.meta.pop(FOLDED_FROM_KEY, None)
+            value.metadata_props.pop(FOLDED_FROM_KEY, None)
+            if charged is not None and value.is_initializer():
+                value.meta[_FOLDED_BYTES] = charged
 
 
 @dataclass
 class _Budget:
     """What one run may still spend."""
 
-    left: int = MAX_TOTAL_BYTES
+    top: onnx_ir.Graph
+    left: int
     clock: Callable[[], float] = time.monotonic
     deadline: float = field(default_factory=lambda: time.monotonic() + MAX_SECONDS)
 
     def allows(self, node: onnx_ir.Node) -> bool:
         if node.domain not in ("", "ai.onnx") or node.op_type in _KEEP or self.clock() > self.deadline:
             return False
+        if self._delivers(node):
+            return False
         size = estimated_bytes(node)
         if size is None or size > min(MAX_FOLD_BYTES, self.left):
             return False
         self.left -= size
         return True
+
+    def _delivers(self, node: onnx_ir.Node) -> bool:
+        """Whether an output needs this node: no runtime takes a constant for an output of a body."""
+        if not any(value.is_graph_output() for value in node.outputs):
+            return False
+        return node.graph is not self.top or node.op_type == "Identity"

@@ -17,42 +17,40 @@ def estimated_bytes(node: onnx_ir.Node) -> int | None:
     """Upper estimate of the bytes a node's results take, from its constant inputs. None: do not fold.
 
     An operator whose result is not bounded by its inputs has a formula here. Every other one gives at most what it
-    reads, times a small factor; operators that do more arithmetic than they read bytes fold only when small.
+    reads, times a small factor. Products of matrices fold only when small; what works through windows, steps or
+    strings takes time or bytes that the inputs do not show, and never folds.
     """
+    if node.op_type in _NEVER:
+        return None
     tensors = [value.const_value if value is not None else None for value in node.inputs]
     read = sum(tensor.nbytes for tensor in tensors if tensor is not None)
     if read > MAX_FOLD_BYTES:
         return None
-    if node.op_type in _HEAVY:
-        return None if read > _HEAVY_LIMIT else read * read
+    if node.op_type in _PRODUCTS:
+        work = math.prod(int(tensor.size) for tensor in tensors if tensor is not None)
+        return None if read > _PRODUCT_LIMIT else work * _ITEM
     formula = _GROWS.get(node.op_type)
     if formula is None:
         return max(read * _FACTOR, _declared_bytes(node))
     arrays = [None if tensor is None else tensor.numpy() for tensor in tensors]
     try:
         elements = formula(node, arrays)
-    except (ValueError, IndexError, TypeError, AttributeError):
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError):
         return None  # malformed inputs: let the runtime say what is wrong with them
     return max(0, elements) * _ITEM
 
 
 _ITEM = 8
 _FACTOR = 8
-_HEAVY = frozenset(
-    {"Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "LSTM", "GRU", "RNN", "DFT", "STFT", "Attention"}
-    | {
-        "GridSample",
-        "RoiAlign",
-        "Det",
-        "NonMaxSuppression",
-        "StringSplit",
-        "RegexFullMatch",
-        "Col2Im",
-        "DeformConv",
-    }
+_PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum"})
+_PRODUCT_LIMIT = 4096
+"""Bytes: their work grows with the product of their inputs; an Einsum of ten vectors of ten elements has 10**10."""
+_NEVER = frozenset(
+    {"AveragePool", "LpPool", "MaxPool", "MaxRoiPool", "MaxUnpool", "RoiAlign", "LRN", "Col2Im", "GridSample"}
+    | {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "QLinearConv", "AffineGrid", "Resize", "Upsample"}
+    | {"LSTM", "GRU", "RNN", "DFT", "STFT", "MelWeightMatrix", "Attention", "Det", "NonMaxSuppression"}
+    | {"StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"}
 )
-_HEAVY_LIMIT = 4096
-"""Bytes: their work grows with the product of their inputs."""
 
 
 def _declared_bytes(node: onnx_ir.Node) -> int:
@@ -100,13 +98,6 @@ def _pad(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     return math.prod(dims)
 
 
-def _resize(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
-    if len(inputs) > 3 and inputs[3] is not None:
-        return _product(inputs[3]) * max(1, _elements(inputs[0]))
-    scales = inputs[2] if len(inputs) > 2 else inputs[1]
-    return math.ceil(_elements(inputs[0]) * math.prod(max(1.0, float(item)) for item in np.asarray(scales).ravel()))
-
-
 def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     data = np.asarray(inputs[0])
     axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 0
@@ -127,28 +118,8 @@ _GROWS: dict[str, _Formula] = {
     "Range": _range,
     "OneHot": _one_hot,
     "Pad": _pad,
-    "Resize": _resize,
-    "Upsample": _resize,
     "Gather": _gather,
-    **dict.fromkeys(
-        (
-            "Add",
-            "Sub",
-            "Mul",
-            "Div",
-            "Pow",
-            "Mod",
-            "Min",
-            "Max",
-            "Mean",
-            "Sum",
-            "Where",
-            "And",
-            "Or",
-            "Xor",
-            "Equal",
-        ),
-        _broadcast,
-    ),
-    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "BitShift", "BitwiseAnd"), _broadcast),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Mean", "Sum", "PRelu"), _broadcast),
+    **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Where"), _broadcast),
+    **dict.fromkeys(("And", "Or", "Xor", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"), _broadcast),
 }
