@@ -8,6 +8,7 @@ import onnx_ir
 
 from dovetail.ir.graph import Graph
 from dovetail.ir.nested import read_values
+from dovetail.ir.values import in_memory
 from dovetail.plan.errors import ModelError
 
 Serializer = Callable[[onnx_ir.Value], onnx.TensorProto]
@@ -89,7 +90,7 @@ def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Seriali
 def inline(value: onnx_ir.Value) -> onnx.TensorProto:
     """A constant with its bytes inside the message."""
     assert value.const_value is not None
-    tensor = onnx_ir.serde.serialize_tensor(onnx_ir.Tensor(value.const_value.numpy(), dtype=value.const_value.dtype))
+    tensor = onnx_ir.serde.serialize_tensor(in_memory(value.const_value))
     tensor.name = str(value.name)
     return tensor
 

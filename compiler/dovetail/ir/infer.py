@@ -7,6 +7,7 @@ from dovetail.ir.loops import infer_carried_shapes
 from dovetail.ir.names import all_nodes
 from dovetail.ir.native import infer_shapes
 from dovetail.ir.nested import nested_graphs
+from dovetail.ir.values import in_memory
 
 KEPT_ELEMENTS = 1024
 """Constants up to this many elements are shown to shape inference: shapes, axes and the like are never longer."""
@@ -109,7 +110,7 @@ def _add_constant(proto: onnx.GraphProto, value: onnx_ir.Value) -> None:
         shape = list(tensor.shape.numpy())
         proto.input.append(onnx.helper.make_tensor_value_info(str(value.name), tensor.dtype.value, shape))
         return
-    small = onnx_ir.serde.serialize_tensor(onnx_ir.Tensor(tensor.numpy(), dtype=tensor.dtype))
+    small = onnx_ir.serde.serialize_tensor(in_memory(tensor))
     small.name = str(value.name)
     proto.initializer.append(small)
 

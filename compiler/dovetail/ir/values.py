@@ -42,6 +42,13 @@ def tensor_spec(value: onnx_ir.Value) -> TensorSpec:
     return TensorSpec(str(value.name), dtype_name(value) or "unknown", shape_of(value))
 
 
+def in_memory(tensor: onnx_ir.TensorProtocol) -> onnx_ir.TensorProtocol:
+    """A tensor that holds its elements itself, not a place in a file; strings always do."""
+    if tensor.dtype == onnx_ir.DataType.STRING:
+        return tensor
+    return onnx_ir.Tensor(tensor.numpy(), dtype=tensor.dtype)
+
+
 def byte_size(spec: TensorSpec) -> int | None:
     """Bytes of a tensor, or None where a dimension or the size of an element is not known."""
     element = _ELEMENT_BYTES.get(spec.dtype)

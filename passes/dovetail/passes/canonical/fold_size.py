@@ -20,7 +20,7 @@ def estimated_bytes(node: onnx_ir.Node) -> int | None:
     reads, times a small factor. Products of matrices fold only when small; what works through windows, steps or
     strings takes time or bytes that the inputs do not show, and never folds.
     """
-    if node.op_type in _NEVER:
+    if node.op_type in _NEVER or any(_holds_strings(value) for value in [*node.inputs, *node.outputs]):
         return None
     tensors = [value.const_value if value is not None else None for value in node.inputs]
     read = sum(tensor.nbytes for tensor in tensors if tensor is not None)
@@ -51,6 +51,10 @@ _NEVER = frozenset(
     | {"LSTM", "GRU", "RNN", "DFT", "STFT", "MelWeightMatrix", "Attention", "Det", "NonMaxSuppression"}
     | {"StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"}
 )
+
+
+def _holds_strings(value: onnx_ir.Value | None) -> bool:
+    return value is not None and value.dtype == onnx_ir.DataType.STRING
 
 
 def _declared_bytes(node: onnx_ir.Node) -> int:
