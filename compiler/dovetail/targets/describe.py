@@ -108,12 +108,13 @@ def limit_sentences(limits: PartitionLimits) -> tuple[str, ...]:
     sentences = [f"at most {count} partitions on the {device}" for device, count in most]
     flags = {
         "one contiguous subgraph only": limits.contiguous_subgraph,
+        "only the start of the model, up to the first operator elsewhere": limits.prefix_only,
         "all operators of a partition have one batch size": limits.uniform_batch,
         "one precision for the whole model": limits.one_precision_per_model,
         "the compiler takes or refuses the graph as a whole": limits.whole_graph_preferred,
         "static shapes only": limits.static_shapes,
         f"at least {limits.min_nodes} operators in a partition": limits.min_nodes > 1,
-        f"at least {limits.min_tensor_bytes} bytes in a tensor at its edge": limits.min_tensor_bytes > 0,
+        f"at least {limits.min_tensor_bytes} bytes in one tensor at the edge of a partition": limits.min_tensor_bytes > 0,
         f"{limits.layout} layout at its edges": bool(limits.layout),
     }
     return (*sentences, *(sentence for sentence, stated in flags.items() if stated))

@@ -33,14 +33,20 @@ class PartitionLimits:
     """Device id -> most partitions; a device that is not named has no limit."""
     contiguous_subgraph: bool = False
     """Only one connected subgraph runs on the device."""
+    prefix_only: bool = False
+    """Only the start of the model runs on the device: nothing that comes after an operator elsewhere."""
     uniform_batch: bool = False
     """All operators of a partition have the same batch size."""
     one_precision_per_model: bool = False
+    """All operators on the device compute in the same element types, across its partitions."""
     whole_graph_preferred: bool = False
     """The device's compiler takes or refuses the graph as a whole."""
     static_shapes: bool = True
+    """Kept operator by operator, by `static_shape` rules."""
     min_nodes: int = 1
-    """A smaller partition is not worth its launch."""
+    """A partition of fewer operators is not worth its launch."""
     min_tensor_bytes: int = 0
+    """Smallest buffer at a partition's edge; a smaller tensor is padded. A partition of which every such tensor is
+    smaller is not worth its launch."""
     layout: str = ""
     """The layout the device wants at its edges, such as NHWC; empty: it does not matter."""
