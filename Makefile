@@ -18,8 +18,7 @@ $(DEMO_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEMO_VENV)
 	$(DEMO)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(DEMO)/python -m pip install --quiet --disable-pip-version-check --editable '.[qnn]' 2>$(DEMO_VENV)/pip.log \
-	  || { echo "No QNN package for this platform: the NPU's partitions will run emulated on the CPU."; \
-	       $(DEMO)/python -m pip install --quiet --disable-pip-version-check --editable .; }
+	  || $(DEMO)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 demo: $(DEMO_VENV)/.installed

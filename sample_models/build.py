@@ -23,17 +23,11 @@ RECIPES = {
 def main() -> None:
     here = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}; the suffix may be left out"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=here, help="folder to write to (default: beside this script)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}; the suffix may be left out")
+    parser.add_argument("--out", type=Path, default=here, help="folder to write to (default: beside this script)")
     options = parser.parse_args()
     chosen = [
-        file
-        for file in RECIPES
-        if not options.names or file in options.names or Path(file).stem in options.names
+        file for file in RECIPES if not options.names or file in options.names or Path(file).stem in options.names
     ]
     unknown = set(options.names) - {name for file in chosen for name in (file, Path(file).stem)}
     if unknown:

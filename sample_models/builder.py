@@ -35,9 +35,7 @@ class GraphBuilder:
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
-    def output(
-        self, value: str, name: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT
-    ) -> None:
+    def output(self, value: str, name: str, shape: Sequence[int | str], dtype: int = TensorProto.FLOAT) -> None:
         """Makes `value` a graph output called `name`."""
         for node in self._nodes:
             node.output[:] = [name if output == value else output for output in node.output]

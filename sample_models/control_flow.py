@@ -29,9 +29,7 @@ def model() -> bytes:
     g.output(g.linear(x, "head.linear", (2 * CHANNELS, CLASSES)), "logits", (1, CLASSES))
     g.output(steps, "steps", (), TensorProto.INT64)
     return serialize(
-        g.model(
-            "Loop and If with conditions that depend on data", {"weights": "random, seeded by tensor name"}
-        )
+        g.model("Loop and If with conditions that depend on data", {"weights": "random, seeded by tensor name"})
     )
 
 

@@ -26,8 +26,10 @@ def main() -> None:
     """Two models: one that the NPU takes whole, and one whose post-processing falls back."""
     simulated = importlib.util.find_spec("onnxruntime_qnn") is not None
     emulate = [] if simulated else ["--emulate"]
-    if not simulated:
-        print("No QNN package here: the NPU's partitions run emulated on the CPU.")
+    if simulated:
+        print("The NPU's partitions go through Qualcomm's compiler and run on its simulator, or on the NPU if there is one.")
+    else:
+        print("No QNN package for this platform: the NPU's partitions run emulated on the CPU.")
     BUILD.mkdir(exist_ok=True)
     plan, detector = str(BUILD / "digits.plan"), str(BUILD / "detector.plan")
     label = json.loads(INPUT.with_suffix(".json").read_text())["label"]

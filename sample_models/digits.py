@@ -40,9 +40,7 @@ def quantized_model() -> bytes:
     pictures, _ = digits_data.load(held_out=False)
     model = quantize(source, [{"image": picture[None]} for picture in pictures[:CALIBRATION_PICTURES]])
     facts = {**_facts(model), "calibration": f"{CALIBRATION_PICTURES} training pictures"}
-    return serialize(
-        finish(model, "digits_fp32 quantized: uint8 activations, int8 weights per channel", facts)
-    )
+    return serialize(finish(model, "digits_fp32 quantized: uint8 activations, int8 weights per channel", facts))
 
 
 def demo_picture() -> bytes:

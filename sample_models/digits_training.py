@@ -20,9 +20,7 @@ def train() -> dict[str, np.ndarray]:
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(labels)).split(BATCH):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(
-                network(pictures[batch]), labels[batch], label_smoothing=0.05
-            ).backward()
+            nn.functional.cross_entropy(network(pictures[batch]), labels[batch], label_smoothing=0.05).backward()
             optimizer.step()
         schedule.step()
     return {name: tensor.numpy() for name, tensor in network.state_dict().items()}

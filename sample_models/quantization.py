@@ -20,9 +20,7 @@ class _Samples(CalibrationDataReader):
 
 def quantize(model: onnx.ModelProto, samples: Sequence[Mapping[str, np.ndarray]]) -> onnx.ModelProto:
     """The model with Q/DQ pairs round every operator; ranges are the extremes seen on `samples`."""
-    logging.getLogger().setLevel(
-        logging.ERROR
-    )  # it advises a pre-processing that the builder has already done
+    logging.getLogger().setLevel(logging.ERROR)  # it advises a pre-processing that the builder has already done
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "quantized.onnx")
         quantize_static(

@@ -27,9 +27,7 @@ def model() -> bytes:
     maps = _backbone(g, g.input("image", (1, 3, INPUT_SIZE, INPUT_SIZE)))
     locations = _head(g, maps, "box_head", 4, 0.3)
     logits = _head(g, maps, "class_head", CLASSES + 1, LINEAR_GAIN)
-    scores = _slice(
-        g, g.node("Softmax", [logits], "scores.softmax", axis=2), "scores.foreground", 1, CLASSES + 1
-    )
+    scores = _slice(g, g.node("Softmax", [logits], "scores.softmax", axis=2), "scores.foreground", 1, CLASSES + 1)
     _suppress(g, _decode(g, locations), scores)
     return serialize(
         g.model(
@@ -90,8 +88,7 @@ def _decode(g: GraphBuilder, locations: str) -> str:
     size = g.node("Mul", [g.node("Exp", [growth], "decode.exp"), anchor_sizes], "decode.size")
     half = g.node("Mul", [size, g.constant("decode.half", np.float32(0.5))], "decode.half_size")
     corners = [
-        g.node(op, [center, half], f"decode.{name}")
-        for op, name in (("Sub", "top_left"), ("Add", "bottom_right"))
+        g.node(op, [center, half], f"decode.{name}") for op, name in (("Sub", "top_left"), ("Add", "bottom_right"))
     ]
     boxes = g.node("Concat", corners, "decode.corners", axis=2)
     bounds = [g.constant(f"decode.{name}", np.float32(value)) for name, value in (("min", 0), ("max", 1))]

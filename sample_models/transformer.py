@@ -46,9 +46,7 @@ def _attention(g: GraphBuilder, x: str, name: str) -> str:
     context = g.node("MatMul", [weights, value], f"{name}.context")
     merged = g.node("Transpose", [context], f"{name}.merge.transpose", perm=(0, 2, 1, 3))
     shape = g.constant("attention.merged_shape", np.array([1, SEQUENCE, WIDTH]))
-    return _dense(
-        g, g.node("Reshape", [merged, shape], f"{name}.merge.reshape"), f"{name}.output", (WIDTH, WIDTH)
-    )
+    return _dense(g, g.node("Reshape", [merged, shape], f"{name}.merge.reshape"), f"{name}.output", (WIDTH, WIDTH))
 
 
 def _heads(g: GraphBuilder, x: str, name: str, order: tuple[int, ...]) -> str:
