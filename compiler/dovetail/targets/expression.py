@@ -113,6 +113,17 @@ Expression = Annotated[str, AfterValidator(_checked)]
 """The text of an expression, checked for syntax and for names of functions and fields."""
 
 
+def _says_something(text: str) -> str:
+    body = ast.parse(text.strip(), mode="eval").body
+    if isinstance(body, ast.Constant) and isinstance(body.value, str):
+        raise ValueError(f"{text!r} is text, always true: one pair of quotes is too many")
+    return text
+
+
+Condition = Annotated[Expression, AfterValidator(_says_something)]
+"""The text of an expression that is true or false."""
+
+
 class _Implies(ast.NodeTransformer):
     """`implies(a, b)` -> `not a or b`, so that `b` is not looked at where `a` does not hold."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dovetail.plan.schema import DeviceKind
-from dovetail.targets.expression import Expression
+from dovetail.targets.expression import Condition
 from dovetail.targets.figure import PartitionLimits
 from dovetail.targets.rules.base import Confidence, Strings
 from dovetail.targets.rules.kinds import AnyRule
@@ -37,7 +37,7 @@ class OperatorPart(Part):
 
     label: str = ""
     """The form in words, such as `depthwise`."""
-    match: Expression | None = None
+    match: Condition | None = None
     """True for the operators that have this form; without it, for all."""
     supported: bool = True
     """False: the vendor lists the operator and refuses it; `notes` says why."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from dovetail.targets.expression import Expression, holds
+from dovetail.targets.expression import Condition, holds
 from dovetail.targets.facts import Context, MissingFactError
 from dovetail.targets.view import OperatorView, TensorView
 
@@ -48,7 +48,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     kind: str
-    when: Expression | None = None
+    when: Condition | None = None
     """The rule applies only to operators for which this is true."""
     when_dtype: Strings = ()
     """The rule applies only to tensors of these element types; one that names no tensor looks at the first input."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dovetail.targets.expression import Expression, evaluate, facts_in, holds
+from dovetail.targets.expression import Condition, Expression, evaluate, facts_in, holds
 from dovetail.targets.facts import Context, show
 from dovetail.targets.rules.base import Broken, Rule
 from dovetail.targets.view import OperatorView
@@ -14,7 +14,7 @@ class PredicateRule(Rule):
     """An expression is true of the operator."""
 
     kind: Literal["predicate"]
-    expr: Expression
+    expr: Condition
     says: str = Field(min_length=1)
     """The rule as a sentence."""
     got: Expression | None = None
@@ -44,9 +44,9 @@ class TableRule(Rule):
 
     kind: Literal["table"]
     key: Expression
-    rows: dict[str, Expression] = Field(min_length=1)
+    rows: dict[str, Condition] = Field(min_length=1)
     """Key as text, without blanks (`(0,2,3,1)`) -> expression."""
-    otherwise: Expression = "False"
+    otherwise: Condition = "False"
     """For keys that are not in the table."""
     says: str = Field(min_length=1)
 
