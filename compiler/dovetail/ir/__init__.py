@@ -5,7 +5,9 @@ from dovetail.ir.extract import Border, Serializer, border, extract, inline, is_
 from dovetail.ir.graph import Graph
 from dovetail.ir.half import round_to_half
 from dovetail.ir.infer import infer
+from dovetail.ir.lineage import COPY_OF
 from dovetail.ir.load import load_model
+from dovetail.ir.names import unique_name
 from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values, release_bodies
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
 from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
@@ -25,7 +27,9 @@ __all__ = [
     # the graph
     "Graph",
     "infer",
+    "COPY_OF",
     "is_constant",
+    "unique_name",
     "bodies",
     "captured_values",
     "nested_graphs",

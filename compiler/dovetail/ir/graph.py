@@ -8,7 +8,7 @@ import onnx_ir
 
 from dovetail.ir import lineage
 from dovetail.ir.names import all_nodes, give_unique_names, unique_name
-from dovetail.ir.nested import bodies, nested_nodes, read_values, release_bodies
+from dovetail.ir.nested import bodies, nested_graphs, nested_nodes, read_values, release_bodies
 from dovetail.plan.errors import DovetailError, ModelError, PassError
 
 Tag = TypeVar("Tag")
@@ -42,6 +42,7 @@ class Graph:
         self._origins: lineage.Origins = {}
         self._broken_by = ""
         _forward_constant_outputs(model.graph)
+        _rename_shadowed_constants(model.graph)
         give_unique_names(all_nodes(model.graph), set())
         self._original = frozenset(str(node.name) for node in all_nodes(model.graph))
         self.nx: nx.MultiDiGraph[str] = self._build()
@@ -137,14 +138,14 @@ class Graph:
         if self._broken_by:
             raise PassError(f"pass '{what}': the graph was left half-changed by '{self._broken_by}'")
         self._broken_by = what
-        names = [(node, str(node.name)) for node in all_nodes(self.model.graph)]
+        before = lineage.remember(self.model.graph)
         try:
             modified = change(self.model)
             if modified:
-                for node, name in names:  # libraries rename what they move
-                    node.name = name
-                release_bodies(node for node, _ in names)
-                self._rebuild()
+                for was in before:  # libraries rename what they move
+                    was.node.name = was.name
+                release_bodies(was.node for was in before)
+                self._rebuild(before)
         except DovetailError:
             raise
         except Exception as error:
@@ -152,30 +153,27 @@ class Graph:
         self._broken_by = ""
         return modified
 
-    def _rebuild(self) -> None:
-        before = self.nx
+    def _rebuild(self, before: list[lineage.Was]) -> None:
         graph = self.model.graph
         _forward_constant_outputs(graph)
+        _rename_shadowed_constants(graph)
         ancestors = lineage.heirs(before, graph)
-        old = {id(data["node"]) for _, data in before.nodes(data=True)}
-        taken = {str(node.name) for node in graph if id(node) in old}
-        for node in graph:
-            if id(node) not in old:
+        old = {was.node for was in before}
+        nodes = list(all_nodes(graph))
+        taken = {str(node.name) for node in nodes if node in old}
+        for node in nodes:
+            if node not in old:
                 self._adopt(node, ancestors.get(node, []), taken)
-            give_unique_names(nested_nodes(node), taken)
         self.nx = self._build()
 
-    def _adopt(self, node: onnx_ir.Node, ancestors: list[str], taken: set[str]) -> None:
+    def _adopt(self, node: onnx_ir.Node, ancestors: list[lineage.Was], taken: set[str]) -> None:
         """Name a node that a pass made, and remember whom it descends from."""
-        if node.name in self._original and node.name not in taken:
-            taken.add(node.name)  # a node of a body that moved up, still itself
-            return
         if not ancestors:
             give_unique_names([node], taken)
             return
-        alike = [name for name in ancestors if self.nx.nodes[name]["node"].op_type == node.op_type]
-        origins = lineage.merge_origins(ancestors, self._origins)
-        node.name = unique_name((alike or ancestors)[0], taken)
+        alike = [was for was in ancestors if was.op_type == node.op_type]
+        origins = lineage.merge_origins([was.name for was in ancestors], self._origins)
+        node.name = unique_name((alike or ancestors)[0].name, taken)
         if origins != (node.name,):
             self._origins[node.name] = origins
 
@@ -223,9 +221,28 @@ def _forward_constant_outputs(graph: onnx_ir.Graph) -> None:
         if not value.is_initializer() or value.is_graph_input():
             continue
         name = str(value.name)
-        value.name = unique_name(f"{name}_constant", set(graph.initializers))
-        forward = onnx_ir.node("Identity", inputs=[value])
+        value.name = unique_name(f"{name}_constant", {str(own.name) for own in _own_values(graph)})
+        forward = onnx_ir.node("Identity", inputs=[value], name=name)
         forward.outputs[0].name = name
         forward.outputs[0].type, forward.outputs[0].shape = value.type, value.shape
         graph.append(forward)
         graph.outputs[index] = forward.outputs[0]
+
+
+def _rename_shadowed_constants(graph: onnx_ir.Graph) -> None:
+    """Keep the names of constants apart from those in bodies.
+
+    A constant that was lifted out of one branch may be called as something in the other branch is, which ONNX
+    forbids once the constant stands around both.
+    """
+    inner = {str(value.name) for node in graph for body in nested_graphs(node) for value in _own_values(body)}
+    taken = inner.union(graph.initializers)
+    for name in [name for name in graph.initializers if name in inner]:
+        graph.initializers[name].name = unique_name(name, taken)
+
+
+def _own_values(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Value]:
+    yield from graph.inputs
+    yield from graph.initializers.values()
+    for node in graph:
+        yield from node.outputs

@@ -7,37 +7,72 @@ so it descends from both). A removed node without an heir folded away.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-import networkx as nx
 import onnx_ir
+
+from dovetail.ir.names import all_nodes
 
 Origins = dict[str, tuple[str, ...]]
 
+COPY_OF = "dovetail.copy_of"
+"""Key in `Node.meta` under which a pass that copies a node says whose copy it is: the node's name."""
 
-def heirs(before: "nx.MultiDiGraph[str]", now: Iterable[onnx_ir.Node]) -> dict[onnx_ir.Node, list[str]]:
-    """For every new node of `now`: names of the nodes of `before` that it descends from, in topological order.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Was:
+    """A node as it was before a rewrite."""
+
+    node: onnx_ir.Node
+    name: str
+    op_type: str
+    graph: onnx_ir.Graph | None
+    """The top graph or the body that held it. Values in two bodies may have the same name."""
+    outputs: tuple[str, ...]
+    readers: tuple[onnx_ir.Node, ...]
+
+
+def remember(graph: onnx_ir.Graph) -> list[Was]:
+    """Every node of a graph and of the bodies in it, producers before readers. O(V + E)."""
+    return [
+        Was(
+            node,
+            str(node.name),
+            node.op_type,
+            node.graph if isinstance(node.graph, onnx_ir.Graph) else None,
+            tuple(value.name for value in node.outputs if value.name),
+            tuple(reader for value in node.outputs for reader in value.consumers()),
+        )
+        for node in all_nodes(graph)
+    ]
+
+
+def heirs(before: Iterable[Was], graph: onnx_ir.Graph) -> dict[onnx_ir.Node, list[Was]]:
+    """For every new node of a graph, at any depth: the nodes that it descends from, producers before readers.
 
     O(V + E) of the graph before.
     """
-    now = list(now)
-    old_nodes = {id(data["node"]) for _, data in before.nodes(data=True)}
-    kept = {id(node) for node in now}
-    maker = {value.name: node for node in now if id(node) not in old_nodes for value in node.outputs if value.name}
-    found: dict[str, dict[onnx_ir.Node, None]] = {}
-    order = [name for name in nx.topological_sort(before) if id(before.nodes[name]["node"]) not in kept]
-    for name in reversed(order):
-        mine: dict[onnx_ir.Node, None] = {}
-        for value in before.nodes[name]["outputs"]:
-            if value in maker:
-                mine[maker[value]] = None
+    before = list(before)
+    old = {was.node for was in before}
+    now = list(all_nodes(graph))
+    kept, new = old.intersection(now), [node for node in now if node not in old]
+    maker = {(node.graph, value.name): node for node in new for value in node.outputs}
+    found: dict[onnx_ir.Node, dict[onnx_ir.Node, None]] = {}
+    removed = [was for was in before if was.node not in kept]
+    for was in reversed(removed):
+        mine = {maker[was.graph, name]: None for name in was.outputs if (was.graph, name) in maker}
         if not mine:
-            for reader in before.successors(name):
+            for reader in was.readers:
                 mine.update(found.get(reader, {}))
-        found[name] = mine
-    result: dict[onnx_ir.Node, list[str]] = {}
-    for name in order:
-        for node in found[name]:
-            result.setdefault(node, []).append(name)
+        found[was.node] = mine
+    result: dict[onnx_ir.Node, list[Was]] = {}
+    for was in removed:
+        for node in found[was.node]:
+            result.setdefault(node, []).append(was)
+    by_name = {was.name: was for was in before}
+    for node in new:
+        if node not in result and node.meta.get(COPY_OF) in by_name:
+            result[node] = [by_name[node.meta[COPY_OF]]]
     return result
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import onnx_ir
 
-from dovetail.ir import Graph
+from dovetail.ir import COPY_OF, Graph, unique_name
 from dovetail.passes.base import GraphPass
 
 
@@ -14,7 +14,8 @@ class LegalizeSharedDequantize(GraphPass):
     """`x -> DequantizeLinear -> a, b` becomes `x -> DequantizeLinear -> a` and `x -> DequantizeLinear' -> b`.
 
     A reader and its DequantizeLinear can then stay together in one unit, and what crosses devices is the quantized
-    tensor. It does not fire where all uses are of one reader, or the only other use is as an output of the model.
+    tensor. Outputs of the model and readers in bodies keep the original. It does not fire where one reader has all
+    uses.
     """
 
     name: ClassVar[str] = "legalize-shared-dequantize"
@@ -26,27 +27,31 @@ class LegalizeSharedDequantize(GraphPass):
 
 def _legalize(model: onnx_ir.Model) -> bool:
     changed = False
+    taken = {str(value.name) for node in model.graph.all_nodes() for value in node.outputs}
+    taken.update(model.graph.initializers, (str(value.name) for value in model.graph.inputs))
     for node in list(model.graph):
         if node.op_type == "DequantizeLinear":
-            changed |= _split(model.graph, node)
+            changed |= _split(model.graph, node, taken)
     return changed
 
 
-def _split(graph: onnx_ir.Graph, node: onnx_ir.Node) -> bool:
+def _split(graph: onnx_ir.Graph, node: onnx_ir.Node, taken: set[str]) -> bool:
     value = node.outputs[0]
     readers = [reader for reader in dict.fromkeys(value.consumers()) if reader.graph is graph]
     keeps_one = not value.is_graph_output() and len(readers) == len(set(value.consumers()))
-    for number, reader in enumerate(readers[1:] if keeps_one else readers, start=2):
+    last = node
+    for reader in readers[1:] if keeps_one else readers:
         copy = onnx_ir.Node(
             node.domain,
             node.op_type,
             inputs=node.inputs,
             attributes=list(node.attributes.values()),
-            name=f"{node.name}#{number}",
         )
-        copy.outputs[0].name = f"{value.name}#{number}"
+        copy.meta[COPY_OF] = str(node.name)
+        copy.outputs[0].name = unique_name(str(value.name), taken)
         copy.outputs[0].type, copy.outputs[0].shape = value.type, value.shape
-        graph.insert_after(node, copy)
+        graph.insert_after(last, copy)
+        last = copy
         for index, read in enumerate(reader.inputs):
             if read is value:
                 reader.replace_input_with(index, copy.outputs[0])
