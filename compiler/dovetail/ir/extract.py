@@ -59,7 +59,8 @@ def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Seriali
 
     Args:
         graph: the whole.
-        names: the nodes, all by default; a set that is not convex gives a model that can't be run in one piece.
+        names: the nodes; a set that is not convex gives a model that can't be run in one piece. By default the
+            whole graph, with its inputs and outputs in the model's order.
         serialize: how a constant becomes a TensorProto; by default with its bytes inside.
 
     Returns:
@@ -72,12 +73,13 @@ def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Seriali
     ordered = [name for name in graph if name in wanted]
     edge = border(graph, ordered)
     # An output of the whole model that is also one of its inputs needs no node; it is not part of any piece.
+    inputs, outputs = (graph.inputs, graph.outputs) if names is None else (edge.inputs, edge.outputs)
     proto = onnx.GraphProto(name=graph.name)
     proto.node.extend(onnx_ir.serde.serialize_node(graph.node(name)) for name in ordered)
-    proto.input.extend(_declare(value) for value in edge.inputs)
-    proto.output.extend(_declare(value) for value in edge.outputs)
+    proto.input.extend(_declare(value) for value in inputs)
+    proto.output.extend(_declare(value) for value in outputs)
     proto.initializer.extend((serialize or inline)(value) for value in edge.constants)
-    declared = set(edge.outputs)
+    declared = set(outputs)
     proto.value_info.extend(
         onnx_ir.serde.serialize_value(value)
         for name in ordered
