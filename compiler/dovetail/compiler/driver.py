@@ -54,10 +54,11 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
 
     Raises:
         ModelError: the model or a loading option.
-        TargetError: the target.
+        TargetError: the target, or one of its devices of which nobody publishes what it takes.
         PartitionError: a pin that can't be kept, or an operator that no device of the target takes.
     """
     described = load_target(target)
+    described.require_operators()
     graph = load_model(model, options.bindings)
     run_to_fixpoint(graph, CANONICAL_PASSES)
     run_passes(graph, LEGALIZE_PASSES)

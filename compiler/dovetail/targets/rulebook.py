@@ -65,6 +65,9 @@ class RuleBook:
 
     def _unlisted(self, op: OperatorView, key: str) -> _Finding | None:
         every = self.device.any_operator
+        if not self.device.has_operators():
+            message = f"nobody publishes which operators {self.device.name} takes"
+            return _finding("unknown", op, "op_list", message, key, "not published")
         if every is None:
             message = f"it is not in the operator list of {self.device.name}"
             return _finding("unsupported", op, "op_list", message, key, f"{len(self.device.ops)} listed operators")

@@ -95,14 +95,20 @@ class DevicePart(Part):
     """Element types that the device's compiler rewrites by itself."""
     rules: tuple[AnyRule, ...] = ()
     """Rules for every operator."""
+    operators: Literal["listed", "unpublished"] = "listed"
+    """`unpublished`: nobody outside the vendor knows what it takes. Models can't be compiled until `ops` says so."""
     any_operator: AnyOperatorPart | None = None
     ops: dict[str, OperatorForms] = {}
     """`OpType` or `domain:OpType` -> its forms; the first whose `match` is true decides."""
 
+    def has_operators(self) -> bool:
+        """Return whether the file says what the device takes."""
+        return bool(self.ops) or self.any_operator is not None
+
     @model_validator(mode="after")
     def _takes_something(self) -> "DevicePart":
-        if self.any_operator is None and not self.ops:
-            raise ValueError("a device needs ops or any_operator")
+        if self.operators == "listed" and not self.has_operators():
+            raise ValueError("a device needs ops or any_operator, or operators: unpublished where nobody knows")
         return self
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import BackendSpec, DeviceKind
 from dovetail.targets.describe import DeviceDescription, TargetDescription, describe_device, limit_sentences
 from dovetail.targets.figure import Figure, Link, PartitionLimits
@@ -74,6 +75,20 @@ class Target:
             if device.id == device_id:
                 return device
         raise KeyError(device_id)
+
+    def require_operators(self) -> None:
+        """Refuse a target with a device of which nobody says what it takes: every placement would be a guess.
+
+        Raises:
+            TargetError: the text names the device, and what the user can give instead.
+        """
+        for device in self.devices:
+            if not device.book.device.has_operators():
+                raise TargetError(
+                    f"target {self.name}: {self.vendor} publishes no list of the operators that {device.name} takes;"
+                    f" give one in a file of your own (extends: {self.name}, with ops for the {device.id}) and compile"
+                    " with -t my.yaml, or a probe's answers with --overlay"
+                )
 
     def describe(self) -> TargetDescription:
         """Return everything the target says, in words."""
