@@ -27,7 +27,7 @@ def main() -> None:
     simulated = importlib.util.find_spec("onnxruntime_qnn") is not None
     emulate = [] if simulated else ["--emulate"]
     if simulated:
-        print("The NPU's partitions go through Qualcomm's compiler and run on its simulator, or on the NPU if there is one.")
+        print("The NPU's partitions go through Qualcomm's compiler and run on its simulator, or on a real NPU.")
     else:
         print("No QNN package for this platform: the NPU's partitions run emulated on the CPU.")
     BUILD.mkdir(exist_ok=True)

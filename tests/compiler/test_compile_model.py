@@ -1,0 +1,145 @@
+"""The driver: pins, plans and what a compilation says about every operator."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import parser
+
+from dovetail.compiler import CompileOptions, compile_model
+from dovetail.plan import PartitionError, Plan, TargetError, read_plan
+from dovetail.runtime import Executor
+
+ROOT = Path(__file__).resolve().parents[2]
+THREE = str(ROOT / "tests" / "data" / "three-cpus.yaml")
+
+DIAMOND = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[2,3] x) => (float[2,3] y)
+{
+  [top] a = Relu(x)
+  [left] b = Neg(a)
+  [right] c = Abs(a)
+  [join] y = Add(b, c)
+}
+"""
+
+
+def compiled(text: str, target: str = THREE, *place: tuple[str, str]) -> Plan:
+    model = parser.parse_model(text)
+    onnx.checker.check_model(model)
+    return compile_model(model.SerializeToString(), target, CompileOptions(place=place)).plan
+
+
+def home(plan: Plan) -> dict[str, str]:
+    return {operator.name: operator.device for operator in plan.operators}
+
+
+def test_without_pins_everything_is_on_the_first_device() -> None:
+    plan = compiled(DIAMOND)
+    assert [(p.id, p.nodes) for p in plan.partitions] == [("000-npu", ("top", "left", "right", "join"))]
+    assert [(t.tensor, t.source, t.destination, t.bytes) for t in plan.transfers] == [
+        ("x", "host", "npu", 24),
+        ("y", "npu", "host", 24),
+    ]
+    assert {operator.reason for operator in plan.operators} == {""}
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ([("left", "cpu")], {"left": "cpu"}),
+        ([("*t", "gpu")], {"left": "gpu", "right": "gpu"}),
+        ([("op:Relu", "cpu"), ("op:A*", "gpu")], {"top": "cpu", "right": "gpu", "join": "gpu"}),
+        ([("*", "cpu"), ("join", "npu")], {"top": "cpu", "left": "cpu", "right": "cpu"}),  # the last match counts
+    ],
+)
+def test_pins_are_kept(place: list[tuple[str, str]], wanted: dict[str, str]) -> None:
+    plan = compiled(DIAMOND, THREE, *place)
+    everywhere = dict.fromkeys(("top", "left", "right", "join"), "npu")
+    assert home(plan) == {**everywhere, **wanted}
+    for operator in plan.operators:
+        assert ("--place" in operator.reason) == (operator.name in wanted)
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        (("left", "tpu"), "no such device; it has npu, gpu, cpu"),
+        (("nothing*", "cpu"), "no operator of the compiled model has such a name"),
+    ],
+)
+def test_a_pin_that_means_nothing_is_refused(place: tuple[str, str], error: str) -> None:
+    with pytest.raises(PartitionError, match=error):
+        compiled(DIAMOND, THREE, place)
+
+
+def test_a_pin_on_a_device_that_can_not_is_refused() -> None:
+    with pytest.raises(PartitionError, match=r"left.*npu"):
+        compiled(DIAMOND, "qualcomm-hexagon-htp:sm8350", ("left", "npu"))
+
+
+def test_a_tensor_goes_once_to_each_device_and_is_freed_after_its_last_reader() -> None:
+    plan = compiled(DIAMOND, THREE, ("left", "gpu"), ("right", "gpu"))
+    crossing = Counter((t.tensor, t.destination) for t in plan.transfers)
+    assert crossing == {("x", "npu"): 1, ("a", "gpu"): 1, ("b", "npu"): 1, ("c", "npu"): 1, ("y", "host"): 1}
+    names = [slot.name for slot in plan.slots]
+    freed = [{names[slot] for slot in step.free} for step in plan.steps]
+    assert freed == [{"x"}, {"a"}, {"b", "c"}]
+
+
+def test_names_survive_a_fusion() -> None:
+    model = parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[1,1,4,4] x) => (float[1,1,4,4] y)
+        <float[1,1,1,1] w = {2}, float[1] s = {1}, float[1] b = {0}, float[1] m = {0}, float[1] v = {1}>
+        { [conv] c = Conv(x, w)  [norm] y = BatchNormalization(c, s, b, m, v) }
+        """
+    )
+    plan = compile_model(model.SerializeToString(), "cpu-only").plan
+    (operator,) = plan.operators
+    assert (operator.name, operator.op_type, operator.origins) == ("conv", "Conv", ("conv", "norm"))
+    assert plan.partitions[0].nodes == ("conv", "norm")
+
+
+def test_an_input_that_is_an_output_and_a_constant_output(tmp_path: Path) -> None:
+    model = parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[2] x) => (float[2] x, float[2] k, float[2] y)
+        <float[2] k = {1, 2}> { y = Neg(x) }
+        """
+    )
+    saved = compile_model(model.SerializeToString(), "cpu-only").save(tmp_path / "p.plan")
+    with Executor(saved) as executor:
+        got = executor.run({"x": np.array([3, 4], np.float32)})
+    assert {name: array.tolist() for name, array in got.items()} == {"x": [3, 4], "k": [1, 2], "y": [-3, -4]}
+
+
+def test_operators_in_bodies_have_verdicts_and_stay_with_their_parent() -> None:
+    plan = compile_model(ROOT / "sample_models" / "control_flow.onnx", "qualcomm-hexagon-htp").plan
+    inside = [operator for operator in plan.operators if operator.inside]
+    parents = {operator.name: operator for operator in plan.operators}
+    assert {parents[operator.inside].op_type for operator in inside} == {"Loop", "If"}
+    for operator in inside:
+        assert operator.device == parents[operator.inside].device
+        assert [verdict.device for verdict in operator.verdicts] == ["npu", "cpu"]
+
+
+def test_what_is_behind_a_loop_of_constant_shape_goes_to_the_npu() -> None:
+    plan = compile_model(ROOT / "sample_models" / "control_flow.onnx", "qualcomm-hexagon-htp").plan
+    assert [partition.device for partition in plan.partitions].count("npu") >= 2
+
+
+def test_an_unknown_target_names_the_closest() -> None:
+    with pytest.raises(TargetError, match="qualcomm-hexagon-htp"):
+        compiled(DIAMOND, "qualcomm-hexagon")
+
+
+def test_the_same_model_gives_the_same_files(tmp_path: Path) -> None:
+    model = ROOT / "sample_models" / "mobilenet_v2_qdq.onnx"
+    plans = [compile_model(model, "qualcomm-hexagon-htp").save(tmp_path / f"{n}.plan") for n in "ab"]
+    assert read_plan(plans[0]) == read_plan(plans[1])
