@@ -24,9 +24,7 @@ def wide(units: int) -> list[tuple[int, int]]:
 
 def local(units: int) -> list[tuple[int, int]]:
     draw = random.Random(1)
-    return sorted(
-        {(draw.randrange(max(0, unit - 50), unit), unit) for unit in range(1, units) for _ in range(2)}
-    )
+    return sorted({(draw.randrange(max(0, unit - 50), unit), unit) for unit in range(1, units) for _ in range(2)})
 
 
 def make_problem(edges: list[tuple[int, int]], units: int) -> Problem:
