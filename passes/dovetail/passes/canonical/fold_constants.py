@@ -91,15 +91,18 @@ class _Folder(FoldConstantsPass):
     def replace_node(
         self, node: onnx_ir.Node, replacement: Replacement, root: onnx_ir.Graph | onnx_ir.Function
     ) -> None:
-        charged = estimated_bytes(node) if not replacement.new_nodes else None
+        charged = 0 if replacement.new_nodes else estimated_bytes(node) or 0
+        sources = {value for value in node.inputs if value is not None}
         super().replace_node(node, replacement, root)
+        # What is used up here still counts, or a chain of growth would get a new budget with every run.
+        charged += sum(value.meta.get(_FOLDED_BYTES, 0) for value in sources if not value.uses())
         for value in replacement.new_outputs:
             if value is None:
                 continue
             # The names of all values it was folded from: quadratic in a chain, and Graph.origins knows better.
             value.meta.pop(FOLDED_FROM_KEY, None)
             value.metadata_props.pop(FOLDED_FROM_KEY, None)
-            if charged is not None and value.is_initializer():
+            if value.is_initializer():
                 value.meta[_FOLDED_BYTES] = charged
 
 
