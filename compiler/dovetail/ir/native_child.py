@@ -1,7 +1,7 @@
 """The child of `native`: reads a serialized model on standard input, writes it back with its inferred types.
 
 Run as a script, with nothing of Dovetail imported: starting it costs what importing onnx costs. Its limits come as
-arguments: bytes of memory, seconds of CPU time.
+arguments: bytes of memory, seconds of CPU time, and `values` to follow the values of shapes or `types` not to.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def main() -> int:
     """Infer; on failure say why in one line on standard error."""
     limit(int(sys.argv[1]), int(sys.argv[2]))
     try:
-        inferred = onnx.shape_inference.infer_shapes(sys.stdin.buffer.read(), data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(sys.stdin.buffer.read(), data_prop=sys.argv[3] == "values")
     except Exception as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
