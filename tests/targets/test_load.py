@@ -134,8 +134,8 @@ def test_names_are_known_without_reading_a_file() -> None:
         ("default_variant: small", "default_variant: medium", "", "small large"),
         ("between: [npu, cpu]", "between: [npu, gpu]", "", "gpu is named"),
         ("max_partitions: {npu: 3}", "max_partitions: {npu: 3}, fun: 1", "limits", "limits.fun"),
-        ("      use: flat", "      use: round", "Relu:", "no rule set 'round'"),
-        ("source: [A#3]", "source: [B#3]", "Relu:", "no source 'B#3'"),
+        ("      use: flat", "      use: round", "use: round", "no rule set 'round'"),
+        ("source: [A#3]", "source: [B#3]", "[B#3]", "no source 'B#3'"),
         ("- id: cpu\n  kind: cpu", "- id: gpu\n  kind: gpu", "", "end with the cpu"),
     ],
 )

@@ -2,7 +2,8 @@
 
 from dovetail.targets.describe import DeviceDescription, OperatorDescription, TargetDescription
 from dovetail.targets.figure import Figure, Link, PartitionLimits
-from dovetail.targets.load import load_target, target_names
+from dovetail.targets.load import load_target
+from dovetail.targets.shipped import target_names
 from dovetail.targets.target import Device, Target
 from dovetail.targets.verdict import Verdict, worst
 from dovetail.targets.view import Array, Attribute, OperatorView, QuantView, TensorView

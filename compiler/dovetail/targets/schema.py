@@ -25,7 +25,8 @@ class Part(BaseModel):
 class FigurePart(Part):
     """A hardware figure. It counts as unverified until the file says that it was seen in its source."""
 
-    value: float | None
+    value: float | None = None
+    """None: nobody publishes it."""
     unit: str
     source: str = ""
     verified: bool = False
