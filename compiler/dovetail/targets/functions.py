@@ -128,6 +128,19 @@ def _scales(op: OperatorView) -> tuple[float, ...]:
     return tuple(large / small for small, large in zip(dims_of(source), dims_of(result), strict=True))
 
 
+def _scales_are_powers_of_two(op: OperatorView) -> bool:
+    """Return whether every scale of the quantized tensors is a power of two."""
+    for tensor in (*op.inputs, *op.outputs):
+        if tensor is None or tensor.quant is None:
+            continue
+        if tensor.quant.scale is None:
+            raise MissingFactError(f"the scale of {tensor.name!r}", "make the scales initializers")
+        mantissas, _ = np.frexp(tensor.quant.scale.astype(np.float64))
+        if not np.all(mantissas == 0.5):
+            return False
+    return True
+
+
 OPERATOR_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "quantized": _quantized,
     "param": _param,
@@ -136,6 +149,7 @@ OPERATOR_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "axes": axes_of,
     "axis_index": axis_of,
     "scales_of": _scales,
+    "scales_are_powers_of_two": _scales_are_powers_of_two,
     "consumers": lambda op: list(op.consumers),
     "producers": lambda op: list(op.producers),
 }
