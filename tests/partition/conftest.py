@@ -1,17 +1,20 @@
 """Partitioning problems from one line of text."""
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
 import pytest
 
-from dovetail.partition import Problem
+from dovetail.partition import DeviceLimits, Problem, Tensor
 
 
 class ProblemFromText(Protocol):
     """`a:nc b*3:c a>b` is unit a for the NPU or the CPU, unit b of 3 operators for the CPU, and an edge.
 
-    A letter is the first of a device's name.
+    A letter is the first of a device's name. A unit may have batch sizes (`a@1`, `a@1@8`) and precisions (`a=int8`).
+    An edge may have the bytes of its tensor (`a>b/64`); without, none crosses it. A limit that is a number is that of
+    partitions.
     """
 
     def __call__(
@@ -19,7 +22,7 @@ class ProblemFromText(Protocol):
         text: str,
         devices: tuple[str, ...] = ("npu", "cpu"),
         pins: Mapping[str, str] | None = None,
-        limits: Mapping[str, int] | None = None,
+        limits: Mapping[str, int | DeviceLimits] | None = None,
     ) -> Problem: ...
 
 
@@ -29,19 +32,38 @@ def problem_from_text() -> ProblemFromText:
         text: str,
         devices: tuple[str, ...] = ("npu", "cpu"),
         pins: Mapping[str, str] | None = None,
-        limits: Mapping[str, int] | None = None,
+        limits: Mapping[str, int | DeviceLimits] | None = None,
     ) -> Problem:
         units = [word.split(":") for word in text.split() if ":" in word]
-        names = tuple(head.partition("*")[0] for head, _ in units)
-        edges = [word.split(">") for word in text.split() if ">" in word]
+        heads = [re.fullmatch(r"(\w+)(?:\*(\d+))?((?:@\d+)*)((?:=\w+)*)", head) for head, _ in units]
+        parts = [head.groups(default="") for head in heads if head is not None]
+        names = tuple(name for name, _, _, _ in parts)
+        arrows = [word.partition("/")[::2] for word in text.split() if ">" in word]
+        edges = tuple(_ends(arrow, names) for arrow, _ in arrows)
         return Problem(
             devices=devices,
             names=names,
             allowed=tuple(tuple(device[0] in letters for device in devices) for _, letters in units),
-            edges=tuple((names.index(source), names.index(target)) for source, target in edges),
-            sizes=tuple(int(head.partition("*")[2] or 1) for head, _ in units),
+            edges=edges,
+            sizes=tuple(int(size or 1) for _, size, _, _ in parts),
             pins={names.index(unit): devices.index(device) for unit, device in (pins or {}).items()},
-            limits={devices.index(device): limit for device, limit in (limits or {}).items()},
+            limits={devices.index(device): _limits(limit) for device, limit in (limits or {}).items()},
+            batches=tuple(tuple(int(size) for size in batch.split("@")[1:]) for _, _, batch, _ in parts),
+            precisions=tuple(tuple(precision.split("=")[1:]) for _, _, _, precision in parts),
+            tensors=tuple(
+                Tensor(None if size == "?" else int(size), edge[0], edge[1:])
+                for edge, (_, size) in zip(edges, arrows, strict=True)
+                if size
+            ),
         )
 
     return build
+
+
+def _ends(arrow: str, names: tuple[str, ...]) -> tuple[int, int]:
+    source, target = arrow.split(">")
+    return names.index(source), names.index(target)
+
+
+def _limits(limit: int | DeviceLimits) -> DeviceLimits:
+    return DeviceLimits(max_partitions=limit) if isinstance(limit, int) else limit

@@ -15,9 +15,7 @@ def enforced(problem: Problem) -> tuple[str, list[str]]:
     placement = limits.enforce(problem, greedy.place(problem))
     verify_partitions(problem, placement, phases.partition(problem, placement))
     letters = [device[0] for device in problem.devices]
-    moves = [
-        f"{problem.names[m.unit]}:{letters[m.from_device]}>{letters[m.to_device]}" for m in placement.moved
-    ]
+    moves = [f"{problem.names[m.unit]}:{letters[m.from_device]}>{letters[m.to_device]}" for m in placement.moved]
     return "".join(letters[device] for device in placement.device_of), moves
 
 
@@ -78,9 +76,7 @@ def test_partition_with_a_pin_is_broken_up_last(problem_from_text: ProblemFromTe
     problem = problem_from_text(text, pins={"a": "npu", "b": "npu", "q": "npu"}, limits={"npu": 2})
     assert enforced(problem) == ("nccc" + "nn", ["f:n>c"])
     (move,) = limits.enforce(problem, greedy.place(problem)).moved
-    assert move.cause == (
-        "limit of 2 partitions on npu: the part that can move of a partition, 4 operators given back"
-    )
+    assert move.cause == ("limit of 2 partitions on npu: the part that can move of a partition, 4 operators given back")
 
 
 @pytest.mark.parametrize(
@@ -96,12 +92,12 @@ def test_limit_that_nothing_can_keep(
 ) -> None:
     problem = problem_from_text(text, pins=pins, limits={"npu": limit})
     with pytest.raises(
-        PartitionError, match=r"'npu': limit of 2 partitions, got 3 .* 'a', 'b', 'c'; take pins"
+        PartitionError, match=r"'npu': limit of 2 partitions on npu, got 3, .* 'a', 'b', 'c'; take pins"
     ):
         limits.enforce(problem, greedy.place(problem))
 
 
 def test_limit_on_the_last_device(problem_from_text: ProblemFromText) -> None:
     problem = problem_from_text("x:c a:n y:c x>a a>y", limits={"cpu": 1})
-    with pytest.raises(PartitionError, match="'cpu': limit of 1 partition, got 2"):
+    with pytest.raises(PartitionError, match="'cpu': limit of 1 partition on cpu, got 2"):
         limits.enforce(problem, Placement((1, 0, 1)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.partition import Partition, Placement, Problem, greedy, limits, phases, verify_partitions
+from dovetail.partition import DeviceLimits, Partition, Placement, Problem, greedy, limits, phases, verify_partitions
 from dovetail.plan.errors import PartitionError
 
 
@@ -127,7 +127,7 @@ def test_limits_are_kept_by_moves_to_later_devices(problem: Problem, first: int,
         problem.edges,
         problem.sizes,
         pins={},
-        limits={0: first, 1: second},
+        limits={0: DeviceLimits(max_partitions=first), 1: DeviceLimits(max_partitions=second)},
     )
     before = greedy.place(limited)
     after = limits.enforce(limited, before)

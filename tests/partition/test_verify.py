@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dovetail.partition import Partition, Placement, Problem, greedy, phases, verify_partitions
+from dovetail.partition import DeviceLimits, Partition, Placement, Problem, greedy, phases, verify_partitions
 from dovetail.plan.errors import PartitionError
 
 ProblemFromText = Callable[..., Problem]
@@ -83,9 +83,13 @@ def test_pinned_unit_elsewhere(problem: Problem, placement: Placement) -> None:
 
 
 def test_too_many_partitions(problem: Problem, placement: Placement) -> None:
-    verify_partitions(replace(problem, limits={NPU: 2, CPU: 1}), placement, GOOD)
+    verify_partitions(
+        replace(problem, limits={NPU: DeviceLimits(max_partitions=2), CPU: DeviceLimits(max_partitions=1)}),
+        placement,
+        GOOD,
+    )
     with pytest.raises(PartitionError, match=r"'limit'.*npu can hold 1 partitions, got 2, with 'a', 'b'"):
-        verify_partitions(replace(problem, limits={NPU: 1}), placement, GOOD)
+        verify_partitions(replace(problem, limits={NPU: DeviceLimits(max_partitions=1)}), placement, GOOD)
 
 
 def test_cycle_in_the_graph(problem_from_text: ProblemFromText) -> None:

@@ -1,10 +1,11 @@
 """From tags on the graph to the flat placement problem, and the user's pins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from dovetail.compiler.unit_facts import batch_sizes, crossing_tensors, precisions
 from dovetail.ir import Graph
-from dovetail.partition import Problem
+from dovetail.partition import DeviceLimits, Problem
 from dovetail.passes.tagging import UnitTag, VerdictTag
 from dovetail.plan.errors import PartitionError
 from dovetail.targets import Target
@@ -28,7 +29,6 @@ def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]])
     devices = tuple(device.id for device in target.devices)
     index_of = {name: graph.tag(name, UnitTag).index for name in graph}
     edges = {(index_of[a], index_of[b]) for a, b in graph.nx.edges() if index_of[a] != index_of[b]}
-    limits = target.limits.max_partitions
     return Problem(
         devices=devices,
         names=tuple(graph.tag(unit[0], UnitTag).main for unit in units),
@@ -36,8 +36,37 @@ def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]])
         edges=tuple(sorted(edges)),
         sizes=tuple(len(unit) for unit in units),
         pins=_pins(graph, devices, place),
-        limits={devices.index(device): count for device, count in limits.items() if device in devices},
+        limits=_limits(target),
+        batches=batch_sizes(graph, units) if target.limits.uniform_batch else (),
+        precisions=precisions(graph, units, _rewrites(target)) if target.limits.one_precision_per_model else (),
+        tensors=crossing_tensors(graph, index_of) if target.limits.min_tensor_bytes else (),
     )
+
+
+def _rewrites(target: Target) -> Mapping[str, str]:
+    """Element types that the NPU computes in another one."""
+    return next((device.book.device.dtype_rewrite for device in target.devices if device.kind == "npu"), {})
+
+
+def _limits(target: Target) -> dict[int, DeviceLimits]:
+    """What a target asks of each device: the number of partitions of any, all else of its NPU."""
+    asked = target.limits
+    limits = {}
+    for index, device in enumerate(target.devices):
+        own = DeviceLimits(max_partitions=asked.max_partitions.get(device.id))
+        if device.kind == "npu":
+            own = DeviceLimits(
+                max_partitions=own.max_partitions,
+                contiguous=asked.contiguous_subgraph,
+                prefix_only=asked.prefix_only,
+                uniform_batch=asked.uniform_batch,
+                one_precision=asked.one_precision_per_model,
+                min_operators=asked.min_nodes,
+                min_tensor_bytes=asked.min_tensor_bytes,
+            )
+        if own != DeviceLimits():
+            limits[index] = own
+    return limits
 
 
 def _allows(graph: Graph, unit: Sequence[str], device: str) -> bool:

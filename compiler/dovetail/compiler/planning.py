@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dovetail.compiler.limit_notes import limit_notes
 from dovetail.compiler.placing import matches, units_of
 from dovetail.compiler.schedule import Placed, make_schedule
 from dovetail.ir import Graph, tensor_spec
@@ -63,7 +64,10 @@ def make_plan(
         steps=schedule.steps,
         operators=tuple(_operators(graph, target, placement, pieces, place)),
         transfers=schedule.transfers,
-        notes=tuple(dict.fromkeys(moved.cause for moved in placement.moved)),
+        notes=(
+            *dict.fromkeys(moved.cause for moved in placement.moved),
+            *limit_notes(graph, target, problem, partitions),
+        ),
     )
 
 

@@ -5,11 +5,13 @@
 """
 
 from dovetail.partition import greedy, limits, phases
-from dovetail.partition.problem import Moved, Partition, Placement, Problem
+from dovetail.partition.problem import DeviceLimits, Moved, Partition, Placement, Problem, Tensor
 from dovetail.partition.verify import verify_partitions
 
 __all__ = [
     "Problem",
+    "DeviceLimits",
+    "Tensor",
     "Placement",
     "Moved",
     "Partition",

@@ -9,6 +9,39 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceLimits:
+    """What a device asks of the partitions on it. The defaults ask nothing."""
+
+    max_partitions: int | None = None
+    contiguous: bool = False
+    """One connected subgraph is all that runs on it."""
+    prefix_only: bool = False
+    """Nothing runs on it that depends on a unit elsewhere."""
+    uniform_batch: bool = False
+    """The units of a partition have the same batch size."""
+    one_precision: bool = False
+    """All units on it have the same precision."""
+    min_operators: int = 1
+    """In a partition, unless a unit of it can't leave: it is pinned, or no later device allows it."""
+    min_tensor_bytes: int = 0
+    """Of the largest tensor at a partition's edge, with the same exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor that one unit hands to others, or that enters or leaves the model."""
+
+    bytes: int | None
+    """None: not known before the model runs."""
+    producer: int | None
+    """The unit that makes it. None: it is an input of the model."""
+    readers: tuple[int, ...]
+    """The units that read it, its producer not among them."""
+    is_output: bool = False
+    """The model returns it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Which unit may run where, and what depends on what."""
 
@@ -24,8 +57,14 @@ class Problem:
     """Number of operators in each unit."""
     pins: Mapping[int, int]
     """Unit -> device, where the user asked for it."""
-    limits: Mapping[int, int]
-    """Device -> most partitions that it can hold; no entry means no limit."""
+    limits: Mapping[int, DeviceLimits]
+    """Device -> its limits; no entry means none."""
+    batches: tuple[tuple[int, ...], ...] = ()
+    """The batch sizes of each unit: one as a rule, none where it fits any. May be left out without `uniform_batch`."""
+    precisions: tuple[tuple[str, ...], ...] = ()
+    """The precisions that each unit computes in, in the same way. May be left out without `one_precision`."""
+    tensors: tuple[Tensor, ...] = ()
+    """What crosses units or enters or leaves the model. May be left out without `min_tensor_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ over the partitions for each unit. In all, 10,000 units in 1,800 partitions take
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from dovetail.partition.problem import Partition, Placement, Problem
+import networkx as nx
+
+from dovetail.partition.problem import DeviceLimits, Partition, Placement, Problem, Tensor
 from dovetail.plan.errors import PartitionError
 
 _MAX_CONVEXITY_BITS = 1 << 29
@@ -24,7 +26,7 @@ def verify_partitions(problem: Problem, placement: Placement, partitions: tuple[
     The rules: every unit is in exactly one partition (cover, disjoint); a partition has units of its own
     device only, allowed there and as pinned; no path leaves a partition and comes back (convex); partitions
     do not wait for each other in a circle (acyclic); everything runs after what it depends on (run order);
-    no device has more partitions than its limit.
+    every limit of every device is kept (`DeviceLimits`).
 
     Raises:
         PartitionError: A rule is broken; the text names the rule and the units.
@@ -46,34 +48,24 @@ def _check_cover(problem: Problem, partitions: tuple[Partition, ...]) -> None:
     if missing := [unit for unit in units if seen[unit] == 0]:
         raise _broken("cover", f"every unit must be in a partition, got none for {_names(problem, missing)}")
     if repeated := [unit for unit in units if seen[unit] > 1]:
-        raise _broken(
-            "disjoint", f"a unit must be in one partition, once; got more for {_names(problem, repeated)}"
-        )
+        raise _broken("disjoint", f"a unit must be in one partition, once; got more for {_names(problem, repeated)}")
     if empty := [index for index, part in enumerate(partitions) if not part.units]:
         raise _broken("cover", f"a partition must have units, got none in partition {empty[0]}")
 
 
 def _check_devices(problem: Problem, placement: Placement, partitions: tuple[Partition, ...]) -> None:
     if len(placement.device_of) != len(problem.names):
-        raise _broken(
-            "device", f"{len(problem.names)} units need a device each, got {len(placement.device_of)}"
-        )
+        raise _broken("device", f"{len(problem.names)} units need a device each, got {len(placement.device_of)}")
     for index, part in enumerate(partitions):
         if part.device not in range(len(problem.devices)):
             raise _broken("device", f"partition {index} is on device {part.device}, which the target lacks")
         device = problem.devices[part.device]
         if wrong := [unit for unit in part.units if placement.device_of[unit] != part.device]:
-            raise _broken(
-                "device", f"partition {index} is on {device}, {_names(problem, wrong)} is placed elsewhere"
-            )
+            raise _broken("device", f"partition {index} is on {device}, {_names(problem, wrong)} is placed elsewhere")
         if wrong := [unit for unit in part.units if not problem.allowed[unit][part.device]]:
-            raise _broken(
-                "device", f"partition {index} is on {device}, which does not allow {_names(problem, wrong)}"
-            )
+            raise _broken("device", f"partition {index} is on {device}, which does not allow {_names(problem, wrong)}")
         if wrong := [unit for unit in part.units if problem.pins.get(unit, part.device) != part.device]:
-            raise _broken(
-                "device", f"partition {index} is on {device}, {_names(problem, wrong)} is pinned elsewhere"
-            )
+            raise _broken("device", f"partition {index} is on {device}, {_names(problem, wrong)} is pinned elsewhere")
 
 
 def _check_convex(problem: Problem, partitions: tuple[Partition, ...], part_of: dict[int, int]) -> None:
@@ -131,14 +123,89 @@ def _check_run_order(problem: Problem, partitions: tuple[Partition, ...]) -> Non
 
 
 def _check_limits(problem: Problem, partitions: tuple[Partition, ...]) -> None:
-    counts = Counter(part.device for part in partitions)
-    for device, limit in problem.limits.items():
-        if counts[device] > limit:
+    for device, limits in problem.limits.items():
+        own = [part for part in partitions if part.device == device]
+        units = {unit for part in own for unit in part.units}
+        name = problem.devices[device]
+        if limits.max_partitions is not None and len(own) > limits.max_partitions:
             raise _broken(
                 "limit",
-                f"{problem.devices[device]} can hold {limit} partitions, got {counts[device]}, with "
-                f"{_names(problem, [part.units[0] for part in partitions if part.device == device])}",
+                f"{name} can hold {limits.max_partitions} partitions, got {len(own)}, with "
+                f"{_names(problem, [part.units[0] for part in own])}",
             )
+        if limits.contiguous:
+            _check_contiguous(problem, own, name)
+        if limits.prefix_only and (late := [t for s, t in problem.edges if t in units and s not in units]):
+            raise _broken(
+                "prefix", f"{name} runs the start of a model, got {_names(problem, late)} after units elsewhere"
+            )
+        if limits.one_precision:
+            _check_common(problem, units, problem.precisions, f"one precision on {name}")
+        if limits.uniform_batch:
+            for part in own:
+                _check_common(problem, part.units, problem.batches, f"one batch size in a partition on {name}")
+        _check_sizes(problem, limits, own)
+
+
+def _check_contiguous(problem: Problem, own: Sequence[Partition], device: str) -> None:
+    if len(own) > 1:
+        raise _broken("contiguous", f"{device} runs one subgraph, got {len(own)} partitions")
+    for part in own:
+        inside: nx.Graph[int] = nx.Graph()
+        inside.add_nodes_from(part.units)
+        inside.add_edges_from((s, t) for s, t in problem.edges if s in inside and t in inside)
+        pieces = [sorted(piece)[0] for piece in nx.connected_components(inside)]
+        if len(pieces) > 1:
+            raise _broken(
+                "contiguous", f"{device} runs one connected subgraph, got pieces of {_names(problem, pieces)}"
+            )
+
+
+def _check_common(
+    problem: Problem, units: Iterable[int], values: Sequence[tuple[int, ...]] | Sequence[tuple[str, ...]], limit: str
+) -> None:
+    first_with: dict[int | str, int] = {}
+    for unit in units:
+        for value in values[unit]:
+            first_with.setdefault(value, unit)
+    if len(first_with) > 1:
+        got = " and ".join(str(value) for value in first_with)
+        raise _broken("uniform", f"{limit}: got {got}, with {_names(problem, first_with.values())}")
+
+
+def _check_sizes(problem: Problem, limits: DeviceLimits, own: Sequence[Partition]) -> None:
+    """Every partition is large enough, or a unit of it can go nowhere else."""
+    of_unit: dict[int, list[Tensor]] = {}
+    for tensor in problem.tensors:
+        for unit in (tensor.producer, *tensor.readers):
+            if unit is not None:
+                of_unit.setdefault(unit, []).append(tensor)
+    for part in own:
+        later = range(part.device + 1, len(problem.devices))
+        if any(unit in problem.pins or not any(problem.allowed[unit][d] for d in later) for unit in part.units):
+            continue
+        operators = sum(problem.sizes[unit] for unit in part.units)
+        if operators < limits.min_operators:
+            raise _broken(
+                "size",
+                f"a partition has at least {limits.min_operators} operators, got {operators}, with "
+                f"{_names(problem, part.units)}",
+            )
+        inside = set(part.units)
+        sizes = [t.bytes for unit in part.units for t in of_unit.get(unit, []) if _crosses(t, inside)]
+        if limits.min_tensor_bytes and all(size is not None and size < limits.min_tensor_bytes for size in sizes):
+            raise _broken(
+                "size",
+                f"a tensor at the edge has at least {limits.min_tensor_bytes} bytes, got none at that of "
+                f"{_names(problem, part.units)}",
+            )
+
+
+def _crosses(tensor: Tensor, inside: set[int]) -> bool:
+    """Whether a tensor enters or leaves a set of units."""
+    if tensor.producer not in inside:
+        return any(reader in inside for reader in tensor.readers)
+    return tensor.is_output or any(reader not in inside for reader in tensor.readers)
 
 
 def _broken(rule: str, what: str) -> PartitionError:
