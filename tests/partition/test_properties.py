@@ -1,5 +1,6 @@
 """Partitioning of random graphs against exhaustive search, a second algorithm, and networkx."""
 
+from dataclasses import replace
 from random import Random
 
 import networkx as nx
@@ -7,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.partition import DeviceLimits, Partition, Placement, Problem, greedy, limits, phases, verify_partitions
+from dovetail.partition import (
+    DeviceLimits,
+    Partition,
+    Placement,
+    Problem,
+    Tensor,
+    greedy,
+    limits,
+    phases,
+    verify_partitions,
+)
 from dovetail.plan.errors import PartitionError
 
 
@@ -133,11 +144,66 @@ def test_limits_are_kept_by_moves_to_later_devices(problem: Problem, first: int,
     after = limits.enforce(limited, before)
     verify_partitions(limited, after, phases.partition(limited, after))
 
-    replayed = list(before.device_of)
+    assert replay(before, after) == after.device_of
+
+
+def replay(before: Placement, after: Placement) -> tuple[int, ...]:
+    """The devices that the recorded moves lead to."""
+    device_of = list(before.device_of)
     for move in after.moved:
-        assert replayed[move.unit] == move.from_device < move.to_device
-        replayed[move.unit] = move.to_device
-    assert tuple(replayed) == after.device_of
+        assert device_of[move.unit] == move.from_device < move.to_device
+        device_of[move.unit] = move.to_device
+    return tuple(device_of)
+
+
+@st.composite
+def limited_problems(draw: st.DrawFn) -> Problem:
+    """Random graphs on three devices with any limits on the first two, facts of every unit, and tensors on edges."""
+    problem = draw(problems(devices=3, max_units=16))
+    units = len(problem.names)
+    limit = st.builds(
+        DeviceLimits,
+        max_partitions=st.none() | st.integers(0, 3),
+        contiguous=st.booleans(),
+        prefix_only=st.booleans(),
+        uniform_batch=st.booleans(),
+        one_precision=st.booleans(),
+        min_operators=st.integers(1, 12),
+        min_tensor_bytes=st.integers(0, 4),
+    )
+    tensors = [
+        Tensor(draw(st.none() | st.integers(0, 5)), source, (target,), draw(st.booleans()))
+        for source, target in problem.edges
+    ]
+    return replace(
+        problem,
+        limits={device: draw(limit) for device in draw(st.sets(st.sampled_from([0, 1])))},
+        batches=tuple(draw(st.tuples() | st.sampled_from([(1,), (8,), (1, 8)])) for _ in range(units)),
+        precisions=tuple(draw(st.tuples() | st.sampled_from([("int8",), ("float32",)])) for _ in range(units)),
+        tensors=tuple(tensors),
+    )
+
+
+@given(limited_problems())
+def test_every_limit_is_kept_by_moves_to_later_devices(problem: Problem) -> None:
+    before = greedy.place(problem)
+    after = limits.enforce(problem, before)
+    verify_partitions(problem, after, phases.partition(problem, after))
+    assert replay(before, after) == after.device_of
+    assert limits.enforce(problem, after) == after
+    assert limits.enforce(problem, before) == after
+
+
+@given(limited_problems())
+def test_verifier_finds_whatever_enforcing_changes(problem: Problem) -> None:
+    """The two share no code: a placement that `enforce` leaves alone is accepted, any other is refused."""
+    placement = greedy.place(problem)
+    partitions = phases.partition(problem, placement)
+    if limits.enforce(problem, placement) == placement:
+        verify_partitions(problem, placement, partitions)
+    else:
+        with pytest.raises(PartitionError, match=r"breaks the rule '(limit|contiguous|prefix|uniform|size)'"):
+            verify_partitions(problem, placement, partitions)
 
 
 @given(problems(max_units=8), st.randoms(use_true_random=False))

@@ -92,6 +92,66 @@ def test_too_many_partitions(problem: Problem, placement: Placement) -> None:
         verify_partitions(replace(problem, limits={NPU: DeviceLimits(max_partitions=1)}), placement, GOOD)
 
 
+ALL = DeviceLimits(
+    max_partitions=1,
+    contiguous=True,
+    prefix_only=True,
+    uniform_batch=True,
+    one_precision=True,
+    min_operators=2,
+    min_tensor_bytes=64,
+)
+
+
+def test_every_limit_kept(problem_from_text: ProblemFromText) -> None:
+    problem = problem_from_text("a@1=int8:nc b@1=int8:nc x:c a>b b>x/64", limits={"npu": ALL})
+    placement = greedy.place(problem)
+    verify_partitions(problem, placement, phases.partition(problem, placement))
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "message"),
+    [
+        ("a:nc x:c b:nc a>x x>b", DeviceLimits(contiguous=True), "'contiguous': npu runs one subgraph, got 2"),
+        ("a:nc b:nc", DeviceLimits(contiguous=True), "'contiguous': .* got pieces of 'a', 'b'"),
+        ("x:c b:nc c:nc x>b b>c", DeviceLimits(prefix_only=True), "'prefix': npu runs the start .* 'b' after"),
+        (
+            "a@1:nc b@8:nc a>b",
+            DeviceLimits(uniform_batch=True),
+            "'uniform': one batch size .* got 1 and 8, with 'a', 'b'",
+        ),
+        ("a@1@8:nc", DeviceLimits(uniform_batch=True), "'uniform': one batch size .* got 1 and 8"),
+        (
+            "a=int8:nc x:c b=int16:nc a>x x>b",
+            DeviceLimits(one_precision=True),
+            "'uniform': one precision on npu: got int8 and int16",
+        ),
+        ("a:nc b:nc", DeviceLimits(min_operators=3), "'size': .* at least 3 operators, got 2, with 'a', 'b'"),
+        ("a:nc x:c a>x/63", DeviceLimits(min_tensor_bytes=64), "'size': .* at least 64 bytes, got none at that of 'a'"),
+        # the large tensor stays inside
+        (
+            "a:nc b:nc x:c a>b/999 b>x/63",
+            DeviceLimits(min_tensor_bytes=64),
+            "'size': .* at least 64 bytes, got none at that of 'a', 'b'",
+        ),
+    ],
+)
+def test_broken_limits(problem_from_text: ProblemFromText, text: str, limit: DeviceLimits, message: str) -> None:
+    problem = problem_from_text(text, limits={"npu": limit})
+    placement = greedy.place(problem)
+    with pytest.raises(PartitionError, match=f"breaks the rule {message}"):
+        verify_partitions(problem, placement, phases.partition(problem, placement))
+
+
+@pytest.mark.parametrize(("text", "pins"), [("a:nc", {"a": "npu"}), ("a:n", {})])
+def test_small_partitions_of_units_that_cannot_leave(
+    problem_from_text: ProblemFromText, text: str, pins: dict[str, str]
+) -> None:
+    problem = problem_from_text(text, pins=pins, limits={"npu": DeviceLimits(min_operators=3, min_tensor_bytes=9)})
+    placement = greedy.place(problem)
+    verify_partitions(problem, placement, phases.partition(problem, placement))
+
+
 def test_cycle_in_the_graph(problem_from_text: ProblemFromText) -> None:
     problem = problem_from_text("a:n b:n a>b b>a")
     with pytest.raises(PartitionError, match=r"'graph'.*'a'.*'b'"):
