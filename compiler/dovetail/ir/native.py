@@ -1,8 +1,14 @@
 """Native shape inference in a child process: a file that crashes it can't take the compiler down."""
 
+import atexit
+import contextlib
+import os
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
@@ -14,14 +20,17 @@ VALUES_MEMORY_LIMIT = 1 << 30
 """The same where the child also follows the values of shapes. It does so for every vector, however long: a hundred
 additions of vectors of 480,000 elements take 4 GB."""
 TIME_LIMIT_S = 120
-"""Seconds; inference is linear in nodes, and a chain of 50,000 takes 0.3 s."""
+"""Seconds for one model; inference is linear in nodes, and a chain of 50,000 takes 0.3 s."""
 _CHILD = Path(__file__).with_name("native_child.py")
+
+Follow = Literal["values", "types"]
 
 
 def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
     """The model with every type that onnx's inference finds, at any depth.
 
-    Values of shapes are followed (a Reshape to the Shape of something) as long as that fits in the memory.
+    Values of shapes are followed (a Reshape to the Shape of something) as long as that fits in the memory. The first
+    call starts the child, in about 0.25 s; those that follow soon find it there.
 
     Args:
         model: a serialized model; big constants should have been left out of it.
@@ -30,20 +39,82 @@ def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
     Raises:
         ModelError: the child crashed, ran out of memory or time, or found types that contradict each other.
     """
-    done = _run(model, name, VALUES_MEMORY_LIMIT, "values")
-    if done.returncode != 0:
-        done = _run(model, name, MEMORY_LIMIT, "types")
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ModelError(f"model '{name}': shape inference failed: {words[-1][:500]}")
+    answer = _ask("values", model)
+    if not answer.good:
+        answer = _ask("types", model)
+    if not answer.good:
+        raise ModelError(f"model '{name}': shape inference failed: {answer.data.decode(errors='replace')[:500]}")
     inferred = onnx.ModelProto()
-    inferred.ParseFromString(done.stdout)
+    inferred.ParseFromString(answer.data)
     return inferred
 
 
-def _run(model: bytes, name: str, memory: int, follow: str) -> "subprocess.CompletedProcess[bytes]":
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    good: bool
+    data: bytes
+    """A serialized model, or why there is none."""
+
+
+_lock = threading.Lock()
+_children: dict[tuple[int, Follow], "subprocess.Popen[bytes]"] = {}
+"""By process and kind: a forked process must not talk into its parent's pipes."""
+
+
+def _ask(follow: Follow, model: bytes) -> _Answer:
+    with _lock:
+        key = (os.getpid(), follow)
+        for _ in range(2):  # an idle child may leave just as it is asked
+            child = _children.get(key) or _start(follow)
+            _children[key] = child
+            answer = _exchange(child, model)
+            if answer is not None:
+                return answer
+            status = _end(_children.pop(key), patience=1.0)
+            if status != 0:
+                return _Answer(False, f"the child process died with status {status}".encode())
+        return _Answer(False, b"the child process left without an answer")
+
+
+def _start(follow: Follow) -> "subprocess.Popen[bytes]":
+    memory = VALUES_MEMORY_LIMIT if follow == "values" else MEMORY_LIMIT
     command = [sys.executable, "-P", str(_CHILD), str(memory), str(TIME_LIMIT_S), follow]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def _end(child: "subprocess.Popen[bytes]", patience: float = 0.0) -> int:
+    """Close the pipes, and kill the child if it has not left by itself. Returns its exit status."""
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):  # what was not sent yet can't be
+            if pipe is not None:
+                pipe.close()
     try:
-        return subprocess.run(command, input=model, capture_output=True, timeout=TIME_LIMIT_S, check=False)
+        return child.wait(patience)
     except subprocess.TimeoutExpired:
-        raise ModelError(f"model '{name}': shape inference took over {TIME_LIMIT_S} s and was stopped") from None
+        child.kill()
+        return child.wait()
+
+
+@atexit.register
+def _end_all() -> None:
+    for (process, _), child in _children.items():
+        if process == os.getpid():
+            _end(child)
+
+
+def _exchange(child: "subprocess.Popen[bytes]", model: bytes) -> _Answer | None:
+    """One question and its answer; None where the child is gone."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    alarm = threading.Timer(TIME_LIMIT_S, child.kill)
+    alarm.start()
+    try:
+        child.stdin.write(len(model).to_bytes(8, "big") + model)
+        child.stdin.flush()
+        head = child.stdout.read(9)
+        data = child.stdout.read(int.from_bytes(head[1:], "big")) if len(head) == 9 else b""
+        return _Answer(head[:1] == b"\1", data) if len(head) == 9 else None
+    except OSError:
+        return None
+    finally:
+        alarm.cancel()

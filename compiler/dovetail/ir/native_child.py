@@ -1,36 +1,69 @@
-"""The child of `native`: reads a serialized model on standard input, writes it back with its inferred types.
+"""The child of `native`: reads serialized models, writes them back with their inferred types.
 
-Run as a script, with nothing of Dovetail imported: starting it costs what importing onnx costs. Its limits come as
-arguments: bytes of memory, seconds of CPU time, and `values` to follow the values of shapes or `types` not to.
+Run as a script, with nothing of Dovetail imported: starting it costs what importing onnx costs, so it stays for the
+next model and leaves by itself when none comes. A message is its length in 8 bytes and its bytes; an answer has one
+byte before that, 1 for a model and 0 for words on why there is none.
+
+Its limits come as arguments: bytes of memory, seconds of CPU time for each model, and `values` to follow the values
+of shapes or `types` not to.
 """
 
 import contextlib
+import select
 import sys
+from collections.abc import Iterator
 
 import onnx
 
+IDLE_S = 5.0
+"""Seconds without a model after which the child leaves."""
 
-def limit(memory: int, seconds: int) -> None:
-    """Make the kernel stop this process at `memory` bytes of address space or `seconds` of CPU time."""
+
+def limit_memory(memory: int) -> None:
+    """Make the kernel stop this process at `memory` bytes of address space."""
     with contextlib.suppress(ImportError, ValueError, OSError):  # resource is POSIX only
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
-def main() -> int:
-    """Infer; on failure say why in one line on standard error."""
-    limit(int(sys.argv[1]), int(sys.argv[2]))
-    try:
-        inferred = onnx.shape_inference.infer_shapes(sys.stdin.buffer.read(), data_prop=sys.argv[3] == "values")
-    except Exception as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 1
-    sys.stdout.buffer.write(inferred.SerializeToString())
-    return 0
+def limit_time(seconds: int) -> None:
+    """Make the kernel stop this process `seconds` of CPU time from now."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+
+
+def models() -> Iterator[bytes]:
+    """The models that arrive, until the parent is gone or has had nothing to ask for a while."""
+    source = sys.stdin.buffer
+    while True:
+        with contextlib.suppress(OSError):  # where pipes can't be watched, wait until the parent closes its end
+            if not select.select([source], [], [], IDLE_S)[0]:
+                return
+        head = source.read(8)
+        if len(head) < 8:
+            return
+        yield source.read(int.from_bytes(head, "big"))
+
+
+def main() -> None:
+    """Answer model after model."""
+    memory, seconds, follow = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "values"
+    limit_memory(memory)
+    for model in models():
+        limit_time(seconds)
+        try:
+            good, answer = b"\1", onnx.shape_inference.infer_shapes(model, data_prop=follow).SerializeToString()
+        except Exception as error:
+            good, answer = b"\0", " ".join(str(error).split()).encode()
+        sys.stdout.buffer.write(good + len(answer).to_bytes(8, "big") + answer)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
