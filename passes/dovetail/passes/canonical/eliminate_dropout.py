@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import onnx_ir
 
-from dovetail.ir import Graph, is_constant
+from dovetail.ir import Graph, is_constant, opset_version
 from dovetail.passes.base import GraphPass
 from dovetail.passes.canonical.bypass import bypass
 
@@ -29,20 +29,20 @@ class EliminateDropout(GraphPass):
 
 
 def _eliminate(model: onnx_ir.Model) -> bool:
-    return sum(bypass(node) for node in list(model.graph.all_nodes()) if _does_nothing(node)) > 0
+    version = opset_version(model, "")
+    return sum(bypass(node) for node in list(model.graph.all_nodes()) if _does_nothing(node, version)) > 0
 
 
-def _does_nothing(node: onnx_ir.Node) -> bool:
+def _does_nothing(node: onnx_ir.Node, version: int) -> bool:
     if node.op_type != "Dropout" or node.domain not in ("", "ai.onnx"):
         return False
     if any(mask.uses() or mask.is_graph_output() for mask in node.outputs[1:]):
         return False
-    return not _trains(node)
+    return not _trains(node, version)
 
 
-def _trains(node: onnx_ir.Node) -> bool:
+def _trains(node: onnx_ir.Node, version: int) -> bool:
     is_test = node.attributes.get("is_test")
-    version = node.version or (node.graph.opset_imports.get("", 1) if node.graph is not None else 1)
     if version < 7 and (is_test is None or not is_test.as_int()):
         return True
     mode = node.inputs[2] if len(node.inputs) > 2 else None
