@@ -99,7 +99,7 @@ def test_a_users_file_is_read_with_its_variants(tmp_path: Path) -> None:
 
 def test_unknown_names_list_what_there_is_and_the_closest() -> None:
     with pytest.raises(
-        TargetError, match=r"unknown target 'cpu-onyl': did you mean 'cpu-only'\? known: arm-ethos-u85, "
+        TargetError, match=r"unknown target 'cpu-onyl': did you mean 'cpu-only'\? known: .*arm-ethos-u85, "
     ):
         load_target("cpu-onyl")
     with pytest.raises(TargetError, match=r"no variant 'sm8651': did you mean 'sm8650'"):

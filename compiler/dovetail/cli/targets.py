@@ -1,7 +1,7 @@
 """`dovetail targets`: what machines can be compiled for, and what each device of one supports."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,7 +10,13 @@ from dovetail.cli import screen
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from dovetail.targets import DeviceDescription, Figure, OperatorDescription, TargetDescription
+    from dovetail.targets import Device, DeviceDescription, Figure, OperatorDescription, Target, TargetDescription
+
+_PUBLIC: Final = {
+    "partial": "the public list is not complete: others are unknown, and stay on the next device",
+    "unpublished": "no public list: a model can be compiled only with a list of your own (extends: this target)",
+}
+"""What is to be said of a device's list of operators."""
 
 
 @click.group("targets", invoke_without_command=True)
@@ -27,20 +33,36 @@ def list_targets() -> None:
     from dovetail.report.console import DIM, draw, table, words
     from dovetail.targets import load_target, target_names
 
-    rows = table(["target", "vendor", "devices", ">operators", "public data", "default variant"])
+    rows = table(["target", "vendor", "devices", ">operators", "data", "variants"])
     for name in target_names():
         target = load_target(name)
         first = target.devices[0]
         rows.add_row(
             words(name),
             words(target.vendor),
-            " ".join(device.id for device in target.devices),
-            str(len(first.op_types())) if first.op_types() else "all",
+            " ".join(device.kind for device in target.devices),
+            _operators(first),
             words(first.data_quality),
-            words(target.variant),
+            words(_variants(target)),
         )
-    note = "operators and public data are those of the first device; your own YAML file works as a target too"
+    note = (
+        "operators and the quality of the data are those of the first device; of variants, the default one and how"
+        " many more there are; a YAML file of your own works as a target too"
+    )
     click.echo(draw([rows, words(""), words((note, DIM))], screen.width(), screen.color()), nl=False)
+
+
+def _operators(device: "Device") -> str:
+    """Return how many operators the device takes; `+`: the list is not complete."""
+    if device.operator_list == "unpublished":
+        return "not public"
+    listed = str(len(device.op_types())) if device.op_types() else "all"
+    return f"{listed}+" if device.operator_list == "partial" else listed
+
+
+def _variants(target: "Target") -> str:
+    others = len(target.variants) - 1
+    return f"{target.variant} +{others}" if others > 0 else target.variant
 
 
 @command.command("show")
@@ -82,8 +104,10 @@ def _device(device: "DeviceDescription") -> Iterator["RenderableType"]:
         *((name, words(_figure(figure))) for name, figure in device.figures.items()),
         *(("all operators", words(rule)) for rule in device.rules),
     ]
+    if device.operator_list in _PUBLIC:
+        rows.append(("operators", words(_PUBLIC[device.operator_list])))
     if device.domains:
-        rows.append(("takes all of", words(", ".join(device.domains))))
+        rows.append(("takes all of", words(", ".join(domain or "ai.onnx" for domain in device.domains))))
     yield fields(rows, indent=2)
     if device.operators:
         yield words("")

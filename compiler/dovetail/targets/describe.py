@@ -40,6 +40,8 @@ class DeviceDescription:
     rules: tuple[str, ...]
     domains: tuple[str, ...]
     """Domains whose operators it takes without a list."""
+    operator_list: str
+    """`listed`, `partial` (others are unknown) or `unpublished` (nothing can be compiled for it)."""
     operators: tuple[OperatorDescription, ...]
 
 
@@ -75,6 +77,7 @@ def describe_device(
         data_note=part.data_note,
         rules=tuple(rule_text(rule) for rule in part.rules),
         domains=part.any_operator.domains if part.any_operator is not None else (),
+        operator_list=part.operator_list(),
         operators=tuple(_operator(book, key, form) for key in sorted(part.ops) for form in part.ops[key]),
     )
 

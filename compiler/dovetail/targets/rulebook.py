@@ -65,8 +65,8 @@ class RuleBook:
 
     def _unlisted(self, op: OperatorView, key: str) -> _Finding | None:
         every = self.device.any_operator
-        if not self.device.has_operators():
-            message = f"nobody publishes which operators {self.device.name} takes"
+        if self.device.operator_list() != "listed" and not op.domain:
+            message = f"no public list says whether {self.device.name} takes it"
             return _finding("unknown", op, "op_list", message, key, "not published")
         if every is None:
             message = f"it is not in the operator list of {self.device.name}"

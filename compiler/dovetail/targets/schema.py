@@ -13,6 +13,10 @@ from dovetail.targets.rules.kinds import AnyRule
 from dovetail.targets.view import Scalar
 
 Numerics = Literal["fp32", "fp16", "int8"]
+OperatorList = Literal["listed", "partial", "unpublished"]
+"""How much of what a device takes is public. `partial`: an operator of ai.onnx that is not in `ops` is unknown, not
+refused. `unpublished`: nothing is, and models can't be compiled for it until somebody fills in `ops`."""
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -96,8 +100,7 @@ class DevicePart(Part):
     """Element types that the device's compiler rewrites by itself."""
     rules: tuple[AnyRule, ...] = ()
     """Rules for every operator."""
-    operators: Literal["listed", "unpublished"] = "listed"
-    """`unpublished`: nobody outside the vendor knows what it takes. Models can't be compiled until `ops` says so."""
+    operators: OperatorList = "listed"
     any_operator: AnyOperatorPart | None = None
     ops: dict[str, OperatorForms] = {}
     """`OpType` or `domain:OpType` -> its forms; the first whose `match` is true decides."""
@@ -106,9 +109,15 @@ class DevicePart(Part):
         """Return whether the file says what the device takes."""
         return bool(self.ops) or self.any_operator is not None
 
+    def operator_list(self) -> OperatorList:
+        """Return how much is known of what it takes; a list that somebody else filled in is `partial`."""
+        if not self.has_operators():
+            return "unpublished"
+        return "listed" if self.operators == "listed" else "partial"
+
     @model_validator(mode="after")
     def _takes_something(self) -> "DevicePart":
-        if self.operators == "listed" and not self.has_operators():
+        if self.operators != "unpublished" and not self.has_operators():
             raise ValueError("a device needs ops or any_operator, or operators: unpublished where nobody knows")
         return self
 

@@ -8,7 +8,7 @@ from dovetail.plan.schema import BackendSpec, DeviceKind
 from dovetail.targets.describe import DeviceDescription, TargetDescription, describe_device, limit_sentences
 from dovetail.targets.figure import Figure, Link, PartitionLimits
 from dovetail.targets.rulebook import RuleBook
-from dovetail.targets.schema import Numerics
+from dovetail.targets.schema import Numerics, OperatorList
 from dovetail.targets.verdict import Verdict
 from dovetail.targets.view import OperatorView
 
@@ -41,6 +41,11 @@ class Device:
         """
         forms = self.book.device.ops.items()
         return tuple(sorted(key for key, listed in forms if any(form.supported for form in listed)))
+
+    @property
+    def operator_list(self) -> OperatorList:
+        """Return how much is known of what it takes."""
+        return self.book.device.operator_list()
 
     def describe(self) -> DeviceDescription:
         """Return the device's rules in words."""
@@ -83,7 +88,7 @@ class Target:
             TargetError: the text names the device, and what the user can give instead.
         """
         for device in self.devices:
-            if not device.book.device.has_operators():
+            if device.operator_list == "unpublished":
                 raise TargetError(
                     f"target {self.name}: {self.vendor} publishes no list of the operators that {device.name} takes;"
                     f" give one in a file of your own (extends: {self.name}, with ops for the {device.id}) and compile"
