@@ -179,7 +179,7 @@ def evaluate(text: str, op: OperatorView, context: Context) -> object:
     """Return the value of a checked expression for `op`; MissingFactError where it can't be worked out."""
     try:
         return _Evaluator(op, context).eval(text, previously_parsed=_parsed(text))
-    except (TypeError, ArithmeticError, LookupError, ValueError, simpleeval.InvalidExpression) as error:
+    except (TypeError, ArithmeticError, AttributeError, LookupError, ValueError, simpleeval.InvalidExpression) as error:
         raise MissingFactError(f"the value of {text!r} ({error})") from error
 
 
