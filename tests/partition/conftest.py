@@ -12,9 +12,9 @@ from dovetail.partition import DeviceLimits, Problem, Tensor
 class ProblemFromText(Protocol):
     """`a:nc b*3:c a>b` is unit a for the NPU or the CPU, unit b of 3 operators for the CPU, and an edge.
 
-    A letter is the first of a device's name. A unit may have batch sizes (`a@1`, `a@1@8`) and precisions (`a=int8`).
-    An edge may have the bytes of its tensor (`a>b/64`); without, none crosses it. A limit that is a number is that of
-    partitions.
+    A letter is the first of a device's name; `a!` is an entrance. A unit may have batch sizes (`a@1`, `a@1@8`) and
+    precisions (`a=int8`). An edge may have the bytes of its tensor (`a>b/64`); without, none crosses it. A limit that
+    is a number is that of partitions.
     """
 
     def __call__(
@@ -35,9 +35,9 @@ def problem_from_text() -> ProblemFromText:
         limits: Mapping[str, int | DeviceLimits] | None = None,
     ) -> Problem:
         units = [word.split(":") for word in text.split() if ":" in word]
-        heads = [re.fullmatch(r"(\w+)(?:\*(\d+))?((?:@\d+)*)((?:=\w+)*)", head) for head, _ in units]
+        heads = [re.fullmatch(r"(\w+)(!?)(?:\*(\d+))?((?:@\d+)*)((?:=\w+)*)", head) for head, _ in units]
         parts = [head.groups(default="") for head in heads if head is not None]
-        names = tuple(name for name, _, _, _ in parts)
+        names = tuple(name for name, *_ in parts)
         arrows = [word.partition("/")[::2] for word in text.split() if ">" in word]
         edges = tuple(_ends(arrow, names) for arrow, _ in arrows)
         return Problem(
@@ -45,16 +45,17 @@ def problem_from_text() -> ProblemFromText:
             names=names,
             allowed=tuple(tuple(device[0] in letters for device in devices) for _, letters in units),
             edges=edges,
-            sizes=tuple(int(size or 1) for _, size, _, _ in parts),
+            sizes=tuple(int(size or 1) for _, _, size, _, _ in parts),
             pins={names.index(unit): devices.index(device) for unit, device in (pins or {}).items()},
             limits={devices.index(device): _limits(limit) for device, limit in (limits or {}).items()},
-            batches=tuple(tuple(int(size) for size in batch.split("@")[1:]) for _, _, batch, _ in parts),
-            precisions=tuple(tuple(precision.split("=")[1:]) for _, _, _, precision in parts),
+            batches=tuple(tuple(int(size) for size in batch.split("@")[1:]) for _, _, _, batch, _ in parts),
+            precisions=tuple(tuple(precision.split("=")[1:]) for *_, precision in parts),
             tensors=tuple(
                 Tensor(None if size == "?" else int(size), edge[0], edge[1:])
                 for edge, (_, size) in zip(edges, arrows, strict=True)
                 if size
             ),
+            entrances=frozenset(unit for unit, (_, mark, *_) in enumerate(parts) if mark),
         )
 
     return build

@@ -155,6 +155,9 @@ def test_limit_on_the_last_device(problem_from_text: ProblemFromText) -> None:
             ["a: only the start of the model on npu, which ends at 'x': what comes after it given back"],
             id="starts elsewhere, so nothing stays",
         ),
+        pytest.param(
+            "q!:c a:nc b:nc x:c q>a a>b b>x", DeviceLimits(prefix_only=True), "cnnc", [], id="the host quantizes inputs"
+        ),
         pytest.param("a:nc b:nc x:c a>b b>x", DeviceLimits(prefix_only=True), "nnc", [], id="a prefix already"),
         # --- one batch size in a partition
         pytest.param(
@@ -218,11 +221,11 @@ def test_limit_on_the_last_device(problem_from_text: ProblemFromText) -> None:
             "a*2:nc x:c b:nc y:c c:nc a>x/64 x>b/16 b>y/63 y>c/?",
             DeviceLimits(min_tensor_bytes=64),
             "nccc" + "n",
-            [
-                "b: a tensor of at least 64 bytes at the edge of a partition on npu: "
-                "this partition given back, whose largest has 63"
-            ],
+            ["b: a tensor of at least 64 bytes in a partition on npu: this partition given back, whose largest has 63"],
             id="all its tensors are smaller; an unknown one may be large enough",
+        ),
+        pytest.param(
+            "a:nc b:nc x:c a>b/64 b>x/1", DeviceLimits(min_tensor_bytes=64), "nnc", [], id="one inside is large enough"
         ),
         # --- several limits at once, until all are kept
         pytest.param(

@@ -181,6 +181,9 @@ def limited_problems(draw: st.DrawFn) -> Problem:
         batches=tuple(draw(st.tuples() | st.sampled_from([(1,), (8,), (1, 8)])) for _ in range(units)),
         precisions=tuple(draw(st.tuples() | st.sampled_from([("int8",), ("float32",)])) for _ in range(units)),
         tensors=tuple(tensors),
+        entrances=frozenset(range(units)) - {target for _, target in problem.edges}
+        if draw(st.booleans())
+        else frozenset(),
     )
 
 

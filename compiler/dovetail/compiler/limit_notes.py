@@ -26,8 +26,8 @@ def _whole_graph(target: Target, problem: Problem, device: str, own: Sequence[Pa
     elsewhere = sum(problem.sizes) - taken
     if target.limits.whole_graph_preferred and elsewhere:
         yield (
-            f"{device}: its compiler takes or refuses a graph as a whole, so each of its "
-            f"{_count(len(own), 'partition')} stands or falls as one; operators elsewhere: {elsewhere}"
+            f"{device}: its compiler takes or refuses each partition as a whole; it gets {len(own)}, and "
+            f"{_count(elsewhere, 'operator')} of the model go elsewhere"
         )
 
 
@@ -66,7 +66,7 @@ def _edges(target: Target, device: str) -> Iterator[str]:
     if target.limits.layout:
         yield f"{device}: works in {target.limits.layout}; its backend converts what enters and leaves a partition"
     if least := target.limits.min_tensor_bytes:
-        yield f"{device}: what enters or leaves a partition takes at least {least} bytes; smaller tensors are padded"
+        yield f"{device}: every tensor takes at least {least} bytes; smaller ones are padded"
 
 
 def _count(number: int, noun: str) -> str:

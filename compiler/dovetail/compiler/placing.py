@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from dovetail.compiler.unit_facts import batch_sizes, crossing_tensors, precisions
+from dovetail.compiler.unit_facts import batch_sizes, crossing_tensors, entrances, precisions
 from dovetail.ir import Graph
 from dovetail.partition import DeviceLimits, Problem
 from dovetail.passes.tagging import UnitTag, VerdictTag
@@ -40,6 +40,7 @@ def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]])
         batches=batch_sizes(graph, units) if target.limits.uniform_batch else (),
         precisions=precisions(graph, units, _rewrites(target)) if target.limits.one_precision_per_model else (),
         tensors=crossing_tensors(graph, index_of) if target.limits.min_tensor_bytes else (),
+        entrances=entrances(graph, units) if target.limits.prefix_only else frozenset(),
     )
 
 

@@ -83,6 +83,17 @@ def _exchanged(graph: Graph, unit: Sequence[str], weights: Set[onnx_ir.Value]) -
     return [value for value in (*edge.inputs, *edge.outputs) if value not in weights]
 
 
+def entrances(graph: Graph, units: Sequence[Sequence[str]]) -> frozenset[int]:
+    """The units that only quantize inputs of the model."""
+    inputs = set(graph.inputs)
+    return frozenset(
+        index
+        for index, unit in enumerate(units)
+        if all(graph.node(name).op_type == "QuantizeLinear" for name in unit)
+        and inputs.issuperset(border(graph, unit).inputs)
+    )
+
+
 def crossing_tensors(graph: Graph, unit_of: Mapping[str, int]) -> tuple[Tensor, ...]:
     """The tensors that cross units or enter or leave the model, in the order of their makers. O(V + E)."""
     results = set(graph.outputs)

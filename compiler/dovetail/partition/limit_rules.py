@@ -21,7 +21,10 @@ Value = TypeVar("Value", int, str)
 
 
 def end_at_first_unit_elsewhere(problem: Problem, partitions: tuple[Partition, ...], device: int) -> list[Moved]:
-    """`prefix_only`: give back every unit that some path reaches from a unit on another device."""
+    """`prefix_only`: give back every unit that some path reaches from a unit on another device.
+
+    A unit that only quantizes an input of the model may be elsewhere: the host does so before the device starts.
+    """
     if not problem.limits[device].prefix_only:
         return []
     successors: list[list[int]] = [[] for _ in problem.names]
@@ -33,7 +36,7 @@ def end_at_first_unit_elsewhere(problem: Problem, partitions: tuple[Partition, .
         for unit in part.units:
             if part.device == device:
                 on_device.append(unit)
-            else:
+            elif unit not in problem.entrances:
                 end_before.setdefault(unit, unit)
             if unit in end_before:
                 for successor in successors[unit]:
@@ -105,12 +108,12 @@ def drop_small(problem: Problem, partitions: tuple[Partition, ...], device: int)
 
 
 def drop_small_tensors(problem: Problem, partitions: tuple[Partition, ...], device: int) -> list[Moved]:
-    """`min_tensor_bytes`: give back each partition with only smaller tensors at its edge, if its units can all move."""
+    """`min_tensor_bytes`: give back each partition with only smaller tensors, if its units can all move."""
     least = problem.limits[device].min_tensor_bytes
     if not least:
         return []
     largest = _largest_tensors(problem, partitions)
-    limit = f"a tensor of at least {least} bytes at the edge of a partition on {problem.devices[device]}"
+    limit = f"a tensor of at least {least} bytes in a partition on {problem.devices[device]}"
     moves = []
     for part, largest_bytes in zip(partitions, largest, strict=True):
         small = part.device == device and largest_bytes is not None and largest_bytes < least
@@ -240,15 +243,12 @@ def _connected_pieces(problem: Problem, partitions: Sequence[Partition]) -> list
 
 
 def _largest_tensors(problem: Problem, partitions: Sequence[Partition]) -> list[int | None]:
-    """For each partition, the bytes of the largest tensor that enters or leaves it; None where one is not known."""
+    """For each partition, the bytes of the largest tensor that it reads or makes; None where one is not known."""
     part_of = {unit: index for index, part in enumerate(partitions) for unit in part.units}
     largest: list[int | None] = [0] * len(partitions)
     for tensor in problem.tensors:
-        home = None if tensor.producer is None else part_of[tensor.producer]
-        crossed = {part_of[reader] for reader in tensor.readers} - {home}
-        if home is not None and (crossed or tensor.is_output):
-            crossed.add(home)
-        for index in crossed:
+        makers = () if tensor.producer is None else (tensor.producer,)
+        for index in {part_of[unit] for unit in (*makers, *tensor.readers)}:
             known = largest[index]
             if known is not None:
                 largest[index] = None if tensor.bytes is None else max(known, tensor.bytes)

@@ -16,7 +16,7 @@ class DeviceLimits:
     contiguous: bool = False
     """One connected subgraph is all that runs on it."""
     prefix_only: bool = False
-    """Nothing runs on it that depends on a unit elsewhere."""
+    """Nothing runs on it that depends on a unit elsewhere, entrances apart."""
     uniform_batch: bool = False
     """The units of a partition have the same batch size."""
     one_precision: bool = False
@@ -24,7 +24,7 @@ class DeviceLimits:
     min_operators: int = 1
     """In a partition, unless a unit of it can't leave: it is pinned, or no later device allows it."""
     min_tensor_bytes: int = 0
-    """Of the largest tensor at a partition's edge, with the same exception."""
+    """Of the largest tensor in a partition or at its edge, with the same exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Problem:
     """The precisions that each unit computes in, in the same way. May be left out without `one_precision`."""
     tensors: tuple[Tensor, ...] = ()
     """What crosses units or enters or leaves the model. May be left out without `min_tensor_bytes`."""
+    entrances: frozenset[int] = frozenset()
+    """Units that only quantize the model's inputs. May be left out without `prefix_only`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,8 @@ def _check_limits(problem: Problem, partitions: tuple[Partition, ...]) -> None:
             )
         if limits.contiguous:
             _check_contiguous(problem, own, name)
-        if limits.prefix_only and (late := [t for s, t in problem.edges if t in units and s not in units]):
+        before = units | problem.entrances
+        if limits.prefix_only and (late := [t for s, t in problem.edges if t in units and s not in before]):
             raise _broken(
                 "prefix", f"{name} runs the start of a model, got {_names(problem, late)} after units elsewhere"
             )
@@ -191,21 +192,13 @@ def _check_sizes(problem: Problem, limits: DeviceLimits, own: Sequence[Partition
                 f"a partition has at least {limits.min_operators} operators, got {operators}, with "
                 f"{_names(problem, part.units)}",
             )
-        inside = set(part.units)
-        sizes = [t.bytes for unit in part.units for t in of_unit.get(unit, []) if _crosses(t, inside)]
+        sizes = [tensor.bytes for unit in part.units for tensor in of_unit.get(unit, [])]
         if limits.min_tensor_bytes and all(size is not None and size < limits.min_tensor_bytes for size in sizes):
             raise _broken(
                 "size",
-                f"a tensor at the edge has at least {limits.min_tensor_bytes} bytes, got none at that of "
+                f"a partition has a tensor of at least {limits.min_tensor_bytes} bytes, got none in that of "
                 f"{_names(problem, part.units)}",
             )
-
-
-def _crosses(tensor: Tensor, inside: set[int]) -> bool:
-    """Whether a tensor enters or leaves a set of units."""
-    if tensor.producer not in inside:
-        return any(reader in inside for reader in tensor.readers)
-    return tensor.is_output or any(reader not in inside for reader in tensor.readers)
 
 
 def _broken(rule: str, what: str) -> PartitionError:

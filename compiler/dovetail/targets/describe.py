@@ -117,7 +117,7 @@ def limit_sentences(limits: PartitionLimits) -> tuple[str, ...]:
         "the compiler takes or refuses the graph as a whole": limits.whole_graph_preferred,
         "static shapes only": limits.static_shapes,
         f"at least {limits.min_nodes} operators in a partition": limits.min_nodes > 1,
-        f"at least {limits.min_tensor_bytes} bytes in one tensor at a partition's edge": limits.min_tensor_bytes > 0,
+        f"at least {limits.min_tensor_bytes} bytes in one tensor of a partition": limits.min_tensor_bytes > 0,
         f"{limits.layout} layout at its edges": bool(limits.layout),
     }
     return (*sentences, *(sentence for sentence, stated in flags.items() if stated))

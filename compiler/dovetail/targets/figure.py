@@ -34,7 +34,8 @@ class PartitionLimits:
     contiguous_subgraph: bool = False
     """Only one connected subgraph runs on the device."""
     prefix_only: bool = False
-    """Only the start of the model runs on the device: nothing that comes after an operator elsewhere."""
+    """Only the start of the model runs on the device: nothing that comes after an operator elsewhere, but for a
+    QuantizeLinear of the model's inputs."""
     uniform_batch: bool = False
     """All operators of a partition have the same batch size."""
     one_precision_per_model: bool = False
@@ -46,7 +47,7 @@ class PartitionLimits:
     min_nodes: int = 1
     """A partition of fewer operators is not worth its launch."""
     min_tensor_bytes: int = 0
-    """Smallest buffer at a partition's edge; a smaller tensor is padded. A partition of which every such tensor is
-    smaller is not worth its launch."""
+    """Smallest buffer of the device; smaller tensors are padded, and a partition of such alone is not worth its launch.
+    """
     layout: str = ""
     """The layout the device wants at its edges, such as NHWC; empty: it does not matter."""
