@@ -75,7 +75,7 @@ class TestCompile:
         result = dovetail("compile", "tiny.onnx", "-t", "cpu-only", "-o", "a.plan")
 
         assert result.exit_code == 0
-        assert read_plan(folder / "a.plan").target == "cpu-only"
+        assert read_plan(folder / "a.plan").target == "cpu-only:host"
 
     def test_placed_by_hand(self, folder: Path) -> None:
         result = dovetail("compile", "tiny.onnx", "-t", "null-npu.yaml", "--place", "relu=cpu")
