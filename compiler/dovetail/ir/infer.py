@@ -97,6 +97,7 @@ def _without_weights(model: onnx_ir.Model) -> onnx.ModelProto:
         proto.value_info.extend(_declare(value) for value in node.outputs if value.name and value.type is not None)
     for value in graph.initializers.values():
         _add_constant(proto, value)
+    _show_to_bodies(proto)
     result = onnx.ModelProto(ir_version=max(model.ir_version, 4), graph=proto)
     for domain, version in model.opset_imports.items():
         result.opset_import.add(domain=domain, version=version)
@@ -113,6 +114,15 @@ def _add_constant(proto: onnx.GraphProto, value: onnx_ir.Value) -> None:
     small = onnx_ir.serde.serialize_tensor(in_memory(tensor))
     small.name = str(value.name)
     proto.initializer.append(small)
+
+
+def _show_to_bodies(graph: onnx.GraphProto) -> None:
+    """Repeat small constants in the bodies that read them: inference looks at no value from outside a body."""
+    small = {tensor.name: tensor for tensor in graph.initializer}
+    for body in _graphs(graph)[1:]:
+        own = {value.name for value in body.input}.union(*(node.output for node in body.node))
+        read = dict.fromkeys(name for node in body.node for name in node.input)
+        body.initializer.extend(small[name] for name in read if name in small and name not in own)
 
 
 def _declare(value: onnx_ir.Value) -> onnx.ValueInfoProto:
