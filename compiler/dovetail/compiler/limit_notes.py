@@ -66,7 +66,7 @@ def _edges(target: Target, device: str) -> Iterator[str]:
     if target.limits.layout:
         yield f"{device}: works in {target.limits.layout}; its backend converts what enters and leaves a partition"
     if least := target.limits.min_tensor_bytes:
-        yield f"{device}: every tensor takes at least {least} bytes; smaller ones are padded"
+        yield f"{device}: what enters or leaves a partition takes at least {least} bytes; smaller tensors are padded"
 
 
 def _count(number: int, noun: str) -> str:
