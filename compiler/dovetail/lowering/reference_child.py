@@ -1,7 +1,8 @@
 """The child of `reference`: runs an unsplit model on ONNX Runtime's CPU provider.
 
-Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, the names of
-its arrays as JSON, binds as JSON, outputs as JSON, results.npz. It dies by the limits that the parent sets, and prints its last word on standard error.
+Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, the names of its arrays as JSON, binds
+as JSON, outputs as JSON, results.npz. It dies by the limits that the parent sets, and prints its last word on standard
+error.
 """
 
 import json
