@@ -6,7 +6,7 @@ from functools import singledispatch
 from typing import Any, Final, Literal
 
 from dovetail.targets.examples.draft import Draft, Fill, Knob, Place, Quant
-from dovetail.targets.examples.knobs import Choices, choices_of, places_of
+from dovetail.targets.examples.knobs import Choices, choices_of, place_of, places_of
 from dovetail.targets.rules.attribute import AttrAbsentRule, AttrInRule, AttrNotInRule, AttrRangeRule, AxisInRule
 from dovetail.targets.rules.base import Rule
 from dovetail.targets.rules.bounds import Bounds
@@ -22,7 +22,7 @@ from dovetail.targets.rules.shape import NoZeroDimRule, RankRule, StaticShapeRul
 
 Outcome = Literal["holds", "broken", "unknown"]
 
-_OTHER_TYPES: Final = ("float64", "int4", "complex64", "string")
+_OTHER_TYPES: Final = ("float64", "int64", "uint16", "complex64", "string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def _dtype(rule: DtypeRule, draft: Draft) -> Iterator[Goal]:
     for name in rule.allowed:
         yield Goal(name, "holds", _each(places, "dtype", name))
     rewritten = {old for old, new in draft.context.dtype_rewrite.items() if new in rule.allowed}
-    other = next(name for name in _OTHER_TYPES if name not in rewritten.union(rule.allowed))
-    yield Goal(other, "broken", _each(places, "dtype", other))
+    others = [name for name in _OTHER_TYPES if name not in rewritten.union(rule.allowed)]
+    pins, free = _each(places[1:], "dtype", rule.allowed[0]), {("dtype", place): others for place in places[:1]}
+    yield Goal("another type", "broken", pins, dict(free))
 
 
 @goals_of.register
@@ -168,9 +169,13 @@ def _axis_in(rule: AxisInRule, draft: Draft) -> Iterator[Goal]:
 def _dimension(rule: DimensionRule, draft: Draft, values: list[tuple[str, Any, Outcome]]) -> Iterator[Goal]:
     places = places_of(rule.tensor, draft.words)
     free: Choices = {("rank", place): [4, 5, 3, 2, 1] for place in places}
+    fixed: dict[Knob, Any] = {("attr", "axis"): 1} if rule.dim == "axis" else {}
+    axes = place_of("axes", draft.words)
+    if rule.dim == "reduced" and axes is not None:
+        fixed = {("const", axes): (0, 1)}
     for label, value, expected in values:
         pins: dict[Knob, Any] = {("dim", place, rule.dim): value for place in places}
-        yield Goal(label, expected, pins | ({("attr", "axis"): 1} if rule.dim == "axis" else {}), free)
+        yield Goal(label, expected, pins | fixed, free)
 
 
 @goals_of.register

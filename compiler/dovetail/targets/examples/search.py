@@ -1,7 +1,7 @@
 """Find operators that keep a rule, and operators that break it: proof that the rule says something."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,20 @@ def examples_of(rule: Rule, draft: Draft) -> Iterator[Example]:
     """Yield an example for every goal of `rule`."""
     for goal in goals_of(rule, draft):
         yield Example(goal, find(rule, draft, goal))
+
+
+def missing(rule: Rule, drafts: Iterable[Draft]) -> tuple[str, ...]:
+    """Return the goals of `rule` without an example, for the operator that has most of them.
+
+    Empty: there is an operator for which every goal was met.
+    """
+    least: tuple[str, ...] | None = None
+    for draft in drafts:
+        labels = tuple(example.goal.label for example in examples_of(rule, draft) if example.operator is None)
+        if not labels:
+            return ()
+        least = labels if least is None or len(labels) < len(least) else least
+    return least or ()
 
 
 def find(rule: Rule, draft: Draft, goal: Goal) -> OperatorView | None:
