@@ -1,24 +1,10 @@
 """What every test of a pass asks: it fires once, changes no output, and keeps out of what it does not apply to."""
 
-import sys
-
-import onnx
 import onnx_ir
-import pytest
 from tests.conftest import assert_same_outputs, model_from_text, random_feeds, run_cpu
 
 from dovetail.ir import Graph, extract, load_model
 from dovetail.passes import GraphPass
-
-
-@pytest.fixture(autouse=True)
-def _inference_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same inference without a child process for each of these small models: a quarter of the time."""
-
-    def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
-        return onnx.shape_inference.infer_shapes(onnx.ModelProto.FromString(model), data_prop=True)
-
-    monkeypatch.setattr(sys.modules["dovetail.ir.infer"], "infer_shapes", infer_shapes)
 
 
 def graph_of(text: str, opset: int = 17) -> Graph:
