@@ -22,6 +22,9 @@ _BITS: Final = {"bool": 8, "bfloat16": 16, "int4": 4, "uint4": 4, "int2": 2, "ui
 _ANONYMOUS: Final = "unk__"
 """How symbols begin that shape inference made up."""
 
+_LONGEST_WHOLE: Final = 1e15
+"""A larger whole number is shown by its first digits."""
+
 _LARGEST_VALUE: Final = 4096
 """Elements of a constant that an expression may read one by one."""
 
@@ -37,11 +40,11 @@ class MissingFactError(Exception):
 
 
 def show(value: object) -> str:
-    """Return `value` as it stands in a message: floats short, tuples in parentheses."""
+    """Return `value` as it stands in a message: floats short, whole ones in full, tuples in parentheses."""
     if isinstance(value, tuple | list):
         return "(" + ", ".join(show(item) for item in value) + ")"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return str(int(value)) if value.is_integer() and abs(value) < _LONGEST_WHOLE else f"{value:.6g}"
     return str(value)
 
 
