@@ -184,7 +184,7 @@ def test_limits_of_whole_partitions(compile_for: Compile, limits: str, on_npu: s
     [
         (
             "whole_graph_preferred: true",
-            "npu: its compiler takes or refuses each partition as a whole; it gets 2, and 1 operator of the model go "
+            "npu: its compiler takes or refuses each partition as a whole; it gets 2, with 1 operator of the model "
             "elsewhere",
         ),
         ("layout: NHWC", "npu: works in NHWC; its backend converts what enters and leaves a partition"),
@@ -215,7 +215,7 @@ def test_small_partition_that_a_pin_keeps_is_noted(compile_for: Compile) -> None
     plan = compile_for("min_nodes: 3", BRANCHES, (("z", "npu"),))
     assert [name for name, device in devices(plan).items() if device == "npu"] == ["c", "z"]
     assert plan.notes[-1] == (
-        "npu: 1 partition of fewer than 3 operators stay there, because a unit of each can't leave, such as 'c'"
+        "npu: keeps 1 partition of fewer than 3 operators, with units that can't leave, such as in that of 'c'"
     )
 
 

@@ -16,6 +16,7 @@ from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
 from dovetail.plan import Plan, atomic_folder, write_plan
 from dovetail.targets import Target, load_target
+from dovetail.targets.overlay import apply_overlay, read_overlay
 
 _DEFAULTS = CompileOptions()
 
@@ -50,19 +51,26 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
     Args:
         model: path or bytes of an ONNX model; external data is found beside a path.
         target: `name`, `name:variant`, or the path of a target file.
-        options: loading options and pins.
+        options: loading options, pins and overlays.
 
     Raises:
         ModelError: the model or a loading option.
-        TargetError: the target, or one of its devices of which nobody publishes what it takes.
+        TargetError: the target, an overlay, or one of its devices of which nobody publishes what it takes.
         PartitionError: a pin that can't be kept, or an operator that no device of the target takes.
     """
     described = load_target(target)
     described.require_operators()
+    for overlay in options.overlays:
+        described = apply_overlay(described, read_overlay(overlay))
+    return compile_graph(prepare(model, options), described, options.place)
+
+
+def prepare(model: str | Path | bytes, options: CompileOptions) -> Graph:
+    """Load a model and bring it into the form in which its operators are judged; see `compile_model`."""
     graph = load_model(model, options.bindings)
     run_to_fixpoint(graph, CANONICAL_PASSES)
     run_passes(graph, LEGALIZE_PASSES)
-    return compile_graph(graph, described, options.place)
+    return graph
 
 
 def compile_graph(graph: Graph, target: Target, place: Sequence[tuple[str, str]] = ()) -> Compilation:

@@ -26,8 +26,8 @@ def _whole_graph(target: Target, problem: Problem, device: str, own: Sequence[Pa
     elsewhere = sum(problem.sizes) - taken
     if target.limits.whole_graph_preferred and elsewhere:
         yield (
-            f"{device}: its compiler takes or refuses each partition as a whole; it gets {len(own)}, and "
-            f"{_count(elsewhere, 'operator')} of the model go elsewhere"
+            f"{device}: its compiler takes or refuses each partition as a whole; it gets {len(own)}, with "
+            f"{_count(elsewhere, 'operator')} of the model elsewhere"
         )
 
 
@@ -57,8 +57,8 @@ def _small(problem: Problem, device: str, index: int, own: Sequence[Partition]) 
     small = [part for part in own if sum(problem.sizes[unit] for unit in part.units) < limits.min_operators]
     if small:
         yield (
-            f"{device}: {_count(len(small), 'partition')} of fewer than {limits.min_operators} operators stay there, "
-            f"because a unit of each can't leave, such as '{problem.names[small[0].units[0]]}'"
+            f"{device}: keeps {_count(len(small), 'partition')} of fewer than {limits.min_operators} operators, with "
+            f"units that can't leave, such as in that of '{problem.names[small[0].units[0]]}'"
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dovetail.ir import Bindings
 
@@ -18,6 +19,9 @@ class CompileOptions:
     """Input name -> constant, as text: `{"sr": "16000"}`."""
     place: tuple[tuple[str, str], ...] = ()
     """Hard constraints, as (pattern, device): a glob over original node names, or `op:TYPE`. The last match counts."""
+
+    overlays: tuple[Path, ...] = ()
+    """Files with answers of probes, which go before the target's rules; of two answers the later counts."""
 
     @property
     def bindings(self) -> Bindings:

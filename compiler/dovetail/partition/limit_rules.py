@@ -74,7 +74,9 @@ def keep_one_batch(problem: Problem, partitions: tuple[Partition, ...], device: 
 def keep_one_subgraph(problem: Problem, partitions: tuple[Partition, ...], device: int) -> list[Moved]:
     """`contiguous`: keep the connected piece of the most operators; one that holds a unit that can't move goes first.
 
-    A connected piece of a convex partition is convex too: a path that leaves it would leave the partition.
+    A connected piece of a convex partition is convex too: a path that leaves it would leave the partition. With two
+    devices the piece is therefore one partition when the others are gone; with more, `phases` may still cut it, and
+    then the larger part stays.
     """
     if not problem.limits[device].contiguous:
         return []

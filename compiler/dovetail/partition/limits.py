@@ -18,7 +18,8 @@ def enforce(problem: Problem, placement: Placement) -> Placement:
     all that breaks it; then the partitions are made anew, because units that left can let others join or part.
 
     Ends because every round moves at least one unit to a later device. Deterministic. Time: O(V + E) for each round
-    with two devices (`phases.partition`, and one pass for each limit); a limit rarely takes more than one or two.
+    (`phases.partition`, and one pass for each limit). One limit takes one or two rounds as a rule; five at once took
+    eight on 100,000 units with 200,000 random edges.
 
     Raises:
         PartitionError: A limit is still broken when nothing that breaks it can move, or the edges have a cycle.
