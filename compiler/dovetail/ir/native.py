@@ -16,7 +16,7 @@ from dovetail.plan.errors import ModelError
 
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space for the child, most of it reserved by libraries and never touched."""
-VALUES_MEMORY_LIMIT = 1 << 30
+VALUES_MEMORY_LIMIT = 1 << 29
 """The same where the child also follows the values of shapes. It does so for every vector, however long: a hundred
 additions of vectors of 480,000 elements take 4 GB."""
 TIME_LIMIT_S = 120
