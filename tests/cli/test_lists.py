@@ -22,6 +22,30 @@ def test_targets_are_listed_with_their_devices() -> None:
         assert " ".join(device.id for device in load_target(name).devices) in row
 
 
+def row_of(name: str) -> str:
+    (row,) = (line for line in dovetail("targets", "list").stdout.splitlines() if line.startswith(f"{name} "))
+    return " ".join(row.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("cpu-only", "any cpu all high host +3"),
+        ("hailo-8", "Hailo npu cpu not public low"),
+        ("mediatek-mdla", "MediaTek npu cpu 24+ medium mt8188 +1"),
+        ("nvidia-h200", "NVIDIA gpu cpu 146 high"),
+    ],
+)
+def test_list_counts_operators_as_far_as_they_are_public(name: str, row: str) -> None:
+    assert row_of(name) == f"{name} {row}"
+
+
+def test_show_says_how_much_of_the_operator_list_is_public() -> None:
+    assert "no public list" in dovetail("targets", "show", "cambricon-mlu370").stdout
+    assert "the public list is not complete" in dovetail("targets", "show", "mediatek-mdla").stdout
+    assert "public list" not in dovetail("targets", "show", "furiosa-warboy").stdout
+
+
 @pytest.mark.parametrize("group", ["targets", "passes"])
 def test_group_alone_is_its_list(group: str) -> None:
     assert dovetail(group).stdout == dovetail(group, "list").stdout != ""

@@ -124,6 +124,26 @@ class TestRefused:
         assert "big.weights" in line
         assert "'weight'" in line
 
+    @pytest.mark.parametrize("command", ["compile", "inspect"])
+    @pytest.mark.parametrize("target", ["hailo-8", "cambricon-mlu370", "cambricon-mlu370:mlu370-s4"])
+    def test_target_whose_operators_nobody_publishes(self, folder: Path, command: str, target: str) -> None:
+        name = target.partition(":")[0]
+
+        line = refusal(command, "tiny.onnx", "-t", target)
+
+        assert "publishes no list of the operators" in line
+        assert f"extends: {name}" in line
+        assert "-t my.yaml" in line
+
+    def test_a_list_of_the_users_own_is_enough(self, folder: Path) -> None:
+        text = "schema: 1\nname: mine\nextends: cambricon-mlu370\ndevices:\n  npu:\n    ops: {Relu: }\n"
+        Path("mine.yaml").write_text(text)
+
+        result = dovetail("compile", "tiny.onnx", "-t", "mine.yaml")
+
+        assert result.exit_code == 0
+        assert "npu 1 (33.3 %)" in result.stdout
+
     def test_unknown_target(self, folder: Path) -> None:
         line = refusal("compile", "tiny.onnx", "-t", "cpu-onyl")
 

@@ -1,11 +1,13 @@
 """`dovetail targets`: what machines can be compiled for, and what each device of one supports."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from dovetail.cli import screen
+from dovetail.cli.options import FilePath, compile_options, loading_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,6 +76,56 @@ def show_target(target: str) -> None:
 
     lines = list(_target(load_target(target).describe()))
     click.echo(draw(lines, screen.width(), screen.color()), nl=False)
+
+
+@command.command("check")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.pass_context
+def check_file(context: click.Context, file: Path) -> None:
+    """Name every mistake of a target FILE: line, field, what was got, what is allowed."""
+    from dovetail.report.words import printable
+    from dovetail.targets.check import check_target
+
+    report = check_target(file)
+    for mark, findings in (("", report.mistakes), ("warning: ", report.warnings)):
+        for finding in findings:
+            field = f"{finding.field}: " if finding.field else ""
+            click.echo(printable(f"{finding.file}:{finding.line}: {mark}{field}{finding.problem}"))
+    if report.mistakes:
+        context.exit(2)
+    click.echo(f"ok: {report.devices} devices, {report.operators} operators")
+
+
+@command.command("probe")
+@click.argument("target", metavar="TARGET[:VARIANT]")
+@click.argument("model", type=FilePath())
+@loading_options
+@click.option("-o", "--output", type=FilePath(), help="Write what differs as an overlay, for --overlay.")
+@click.pass_context
+def probe_target(
+    context: click.Context,
+    target: str,
+    model: Path,
+    shape: dict[str, tuple[int, ...]],
+    dim: dict[str, int],
+    bind: dict[str, str],
+    output: Path | None,
+) -> None:
+    """Ask the vendor's own compiler, where it is installed, about every operator of MODEL.
+
+    Prints where it and the target's file disagree; the exit code is 1 then.
+    """
+    from dovetail.cli.probe import show_probe
+    from dovetail.compiler.probing import probe_target as ask
+    from dovetail.targets import load_target
+    from dovetail.targets.overlay import write_overlay
+
+    probe = ask(model, load_target(target), compile_options(shape, dim, bind))
+    click.echo(show_probe(probe), nl=False)
+    if output is not None:
+        write_overlay(probe.overlay(), output)
+        click.echo(f"written to {output}")
+    context.exit(1 if probe.disagreements else 0)
 
 
 def _target(target: "TargetDescription") -> Iterator["RenderableType"]:
