@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, compile_options, loading_options, parse_places, target_option
+from dovetail.cli.options import FilePath, compile_options, loading_options, overlay_option, parse_places, target_option
 from dovetail.plan.errors import PlanError
 
 
@@ -14,6 +14,7 @@ from dovetail.plan.errors import PlanError
 @target_option(required=True)
 @click.option("-o", "--output", type=FilePath(), help="The plan's folder. [default: MODEL's name with .plan, here]")
 @loading_options
+@overlay_option
 @click.option(
     "--place",
     metavar="GLOB=DEVICE",
@@ -28,6 +29,7 @@ def command(
     shape: dict[str, tuple[int, ...]],
     dim: dict[str, int],
     bind: dict[str, str],
+    overlay: tuple[Path, ...],
     place: tuple[tuple[str, str], ...],
 ) -> None:
     """Compile MODEL for a target into an execution plan.
@@ -40,7 +42,7 @@ def command(
     final = output or Path(f"{model.stem}.plan")
     if not final.parent.is_dir():
         raise PlanError(f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another")
-    compilation = compile_model(model, target, compile_options(shape, dim, bind, place))
+    compilation = compile_model(model, target, compile_options(shape, dim, bind, place, overlay))
     saved = compilation.save(final)
     click.echo(render_verdict(summarize(compilation.plan), screen.width(), screen.color()), nl=False)
     click.echo(f"written to {saved}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, loading_options, target_option
+from dovetail.cli.options import FilePath, loading_options, overlay_option, target_option
 from dovetail.cli.source import load_plan
 
 
@@ -14,6 +14,7 @@ from dovetail.cli.source import load_plan
 @click.argument("node")
 @target_option(required=False)
 @loading_options
+@overlay_option
 def command(
     source: Path,
     node: str,
@@ -21,6 +22,7 @@ def command(
     shape: dict[str, tuple[int, ...]],
     dim: dict[str, int],
     bind: dict[str, str],
+    overlay: tuple[Path, ...],
 ) -> None:
     """Tell why an operator is where it is.
 
@@ -29,6 +31,6 @@ def command(
     """
     from dovetail.report import find_operators, render_explanations
 
-    plan = load_plan(source, target, shape, dim, bind)
+    plan = load_plan(source, target, shape, dim, bind, overlay)
     match = find_operators(plan, node)
     click.echo(render_explanations(plan, match, screen.width(), screen.color()), nl=False)

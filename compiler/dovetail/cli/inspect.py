@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, loading_options, target_option
+from dovetail.cli.options import FilePath, loading_options, overlay_option, target_option
 from dovetail.cli.source import load_plan
 from dovetail.plan.errors import DovetailError
 
@@ -14,6 +14,7 @@ from dovetail.plan.errors import DovetailError
 @click.argument("source", metavar="MODEL|PLAN", type=FilePath())
 @target_option(required=False)
 @loading_options
+@overlay_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-o", "--output", type=FilePath(), help="Write to a file instead of stdout.")
 def command(
@@ -22,6 +23,7 @@ def command(
     shape: dict[str, tuple[int, ...]],
     dim: dict[str, int],
     bind: dict[str, str],
+    overlay: tuple[Path, ...],
     form: str,
     output: Path | None,
 ) -> None:
@@ -31,7 +33,7 @@ def command(
     """
     from dovetail.report import render_json, render_text, summarize
 
-    plan = load_plan(source, target, shape, dim, bind)
+    plan = load_plan(source, target, shape, dim, bind, overlay)
     if form == "json":
         text = render_json(plan)
     elif output:

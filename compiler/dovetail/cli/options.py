@@ -37,6 +37,16 @@ def target_option(required: bool) -> Callable[[Command], Command]:
     )
 
 
+def overlay_option(function: Command) -> Command:
+    """Add `--overlay`."""
+    return click.option(
+        "--overlay",
+        type=FilePath(),
+        multiple=True,
+        help="What `dovetail targets probe` found out, to go before the target's own rules. Repeatable.",
+    )(function)
+
+
 def emulate_option(function: Command) -> Command:
     """Add `--emulate`."""
     return click.option("--emulate", is_flag=True, help="Compute NPU partitions on the CPU, with the NPU's numerics.")(
@@ -81,11 +91,12 @@ def compile_options(
     dim: dict[str, int],
     bind: dict[str, str],
     place: tuple[tuple[str, str], ...] = (),
+    overlay: tuple[Path, ...] = (),
 ) -> "CompileOptions":
     """Make the compiler's options of the command line's."""
     from dovetail.compiler import CompileOptions  # loads ONNX
 
-    return CompileOptions(shapes=shape, dims=dim, binds=bind, place=place)
+    return CompileOptions(shapes=shape, dims=dim, binds=bind, place=place, overlays=overlay)
 
 
 def _named(values: Sequence[str], form: str) -> list[tuple[str, str, str]]:

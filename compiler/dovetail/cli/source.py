@@ -16,6 +16,7 @@ def load_plan(
     shape: dict[str, tuple[int, ...]],
     dim: dict[str, int],
     bind: dict[str, str],
+    overlay: tuple[Path, ...] = (),
 ) -> "Plan":
     """Return the plan that lies at `path`, or that of the model there.
 
@@ -24,7 +25,7 @@ def load_plan(
         PlanError: a plan with a target, or one that can't be used.
     """
     if path.is_dir():
-        return _read(path, has_options=bool(target or shape or dim or bind))
+        return _read(path, has_options=bool(target or shape or dim or bind or overlay))
     if not path.exists():
         raise ModelError(f"'{path}' does not exist; give a model's file or a plan's folder")
     if target is None:
@@ -34,7 +35,7 @@ def load_plan(
         raise ModelError(f"'{path}' is a model and needs a target: -t with one of {names}")
     from dovetail.compiler import compile_model  # loads ONNX
 
-    return compile_model(path, target, compile_options(shape, dim, bind)).plan
+    return compile_model(path, target, compile_options(shape, dim, bind, overlay=overlay)).plan
 
 
 def _read(path: Path, has_options: bool) -> "Plan":
@@ -42,7 +43,7 @@ def _read(path: Path, has_options: bool) -> "Plan":
 
     if has_options:
         raise PlanError(
-            f"'{path}' is a plan, made for its target and shapes; leave out -t, --shape, --dim and --bind, "
+            f"'{path}' is a plan, made for its target and shapes; leave out -t, --shape, --dim, --bind and --overlay, "
             "or compile the model again"
         )
     return read_plan(path)

@@ -1,7 +1,7 @@
 """A target and its devices, ready to be asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import BackendSpec, DeviceKind
@@ -9,6 +9,7 @@ from dovetail.targets.describe import DeviceDescription, TargetDescription, desc
 from dovetail.targets.figure import Figure, Link, PartitionLimits
 from dovetail.targets.rulebook import RuleBook
 from dovetail.targets.schema import Numerics, OperatorList
+from dovetail.targets.signature import signature
 from dovetail.targets.verdict import Verdict
 from dovetail.targets.view import OperatorView
 
@@ -29,10 +30,13 @@ class Device:
     """How good the public knowledge of what it supports is: `high`, `medium` or `low`."""
     data_note: str
     book: RuleBook
+    learnt: Mapping[str, Verdict] = field(default_factory=dict)
+    """Signature of an operator -> what a probe of the vendor's compiler answered; it goes before the rules."""
 
     def verdict(self, op: OperatorView) -> Verdict:
         """Return whether the device takes `op`, with every rule that speaks against it."""
-        return self.book.judge(op)
+        known = self.learnt.get(signature(op)) if self.learnt else None
+        return self.book.judge(op) if known is None else known
 
     def op_types(self) -> tuple[str, ...]:
         """Return the operators that it takes in some form (`Conv`, `com.microsoft:Gelu`), sorted.
