@@ -188,6 +188,7 @@ def holds(text: str, op: OperatorView, context: Context) -> bool:
     return bool(evaluate(text, op, context))
 
 
+@lru_cache(maxsize=4096)
 def names_in(text: str) -> frozenset[str]:
     """Return the names of attributes, tensors and properties that an expression reads."""
     tree = ast.parse(text.strip(), mode="eval")

@@ -310,7 +310,8 @@ def _quants(rule: QuantRule) -> Iterator[tuple[str, Quant, Outcome]]:
 
 @goals_of.register
 def _predicate(rule: PredicateRule, draft: Draft) -> Iterator[Goal]:
-    free = choices_of([rule.expr], draft.words, draft.context.properties)
+    texts = [rule.expr] if rule.got is None else [rule.expr, rule.got]
+    free = choices_of(texts, draft.words, draft.context.properties)
     if rule.expr != "False":
         yield Goal("true", "holds", {}, free)
     yield Goal("false", "broken", {}, free)

@@ -115,12 +115,10 @@ def _of_node(
 
 def _of_name(name: str, words: OpWords, literals: _Literals, properties: Mapping[str, object]) -> _Found:
     if name in words.attributes:
-        yield ("attr", name), attribute_values(words.attributes[name], literals)
-        return
+        yield ("attr", name), [*attribute_values(words.attributes[name], literals), None]
     place = place_of(name, words)
-    if place is not None:
+    if place is not None:  # newer versions take as an input what older ones have as an attribute
         yield ("given", place), [True, False]
-        return
     if name in properties:
         yield ("property", name), [properties[name], *literals.numbers, *literals.texts]
 
@@ -194,7 +192,7 @@ def _of_parameter(name: str, words: OpWords, literals: _Literals) -> _Found:
     if place is not None:
         yield ("const", place), _constants(literals)
         yield ("given", place), [True, False]
-    elif name in words.attributes:
+    if name in words.attributes:
         yield ("attr", name), attribute_values(words.attributes[name], literals)
 
 

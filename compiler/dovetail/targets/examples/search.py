@@ -26,6 +26,8 @@ class Example:
 
     goal: Goal
     operator: OperatorView | None
+    context: Context
+    """Of the device that it is judged for: properties are made up too."""
 
 
 def draft_of(key: str, context: Context) -> Draft:
@@ -39,7 +41,7 @@ def draft_of(key: str, context: Context) -> Draft:
 def examples_of(rule: Rule, draft: Draft) -> Iterator[Example]:
     """Yield an example for every goal of `rule`."""
     for goal in goals_of(rule, draft):
-        yield Example(goal, find(rule, draft, goal))
+        yield Example(goal, *(find(rule, draft, goal) or (None, draft.context)))
 
 
 def missing(rule: Rule, drafts: Iterable[Draft]) -> tuple[str, ...]:
@@ -56,13 +58,16 @@ def missing(rule: Rule, drafts: Iterable[Draft]) -> tuple[str, ...]:
     return least or ()
 
 
-def find(rule: Rule, draft: Draft, goal: Goal) -> OperatorView | None:
-    """Return an operator of which `rule` says what `goal` expects; None where a search of bounded length finds none."""
+def find(rule: Rule, draft: Draft, goal: Goal) -> tuple[OperatorView, Context] | None:
+    """Return an operator, and its device's context, of which `rule` says what `goal` expects.
+
+    None where a search of bounded length finds none.
+    """
     for settings in _attempts(rule, draft, goal):
         try:
             view, context = draft.build(settings)
             if outcome_of(rule, view, context) == goal.expected:
-                return view
+                return view, context
         except UnbuildableError:
             continue
     return None
