@@ -149,7 +149,8 @@ class Graph:
         except DovetailError:
             raise
         except Exception as error:
-            raise PassError(f"pass '{what}': {type(error).__name__}: {error}") from error
+            words = " ".join(str(error).split())
+            raise PassError(f"pass '{what}': {type(error).__name__}: {words}") from error
         self._broken_by = ""
         return modified
 
