@@ -6,8 +6,10 @@ import onnx_ir
 
 from dovetail.plan.schema import Dim, TensorSpec
 
-_NO_NUMPY_NAME = (onnx_ir.DataType.UNDEFINED, onnx_ir.DataType.STRING)
-_ELEMENT_BYTES = {str(t.numpy().name): t.itemsize for t in onnx_ir.DataType if t not in _NO_NUMPY_NAME}
+_NAMES: dict[onnx_ir.DataType, str] = {
+    t: str(t.numpy().name) for t in onnx_ir.DataType if t not in (onnx_ir.DataType.UNDEFINED, onnx_ir.DataType.STRING)
+}
+_ELEMENT_BYTES = {name: dtype.itemsize for dtype, name in _NAMES.items()}
 """NumPy (or ml_dtypes) name -> bytes of one element; a fraction for ONNX's packed types."""
 
 
@@ -23,11 +25,7 @@ def dtype_name(value: onnx_ir.Value) -> str | None:
         return "sequence"
     if isinstance(kind, onnx_ir.OptionalType):
         return "optional"
-    if kind.dtype == onnx_ir.DataType.UNDEFINED:
-        return None
-    if kind.dtype == onnx_ir.DataType.STRING:
-        return "string"
-    return str(kind.dtype.numpy().name)
+    return "string" if kind.dtype == onnx_ir.DataType.STRING else _NAMES.get(kind.dtype)
 
 
 def shape_of(value: onnx_ir.Value) -> tuple[Dim, ...] | None:

@@ -31,16 +31,18 @@ class AnnotateVerdicts(GraphPass):
             unit = graph.tag(name, UnitTag)
             if unit.quantized:
                 groups.setdefault(unit.index, []).append(graph.node(name))
+        followers = []
         for name in graph:
             unit = graph.tag(name, UnitTag)
             node = graph.node(name)
-            group = groups.get(unit.index, [])
-            if group and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                graph.set_tag(name, self._follow(graph, unit.main, group))
+            if unit.quantized and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                followers.append((name, unit.main))
             else:
-                graph.set_tag(name, self._judge(graph, node, group))
+                graph.set_tag(name, self._judge(graph, node, groups.get(unit.index, [])))
             if graph.has_bodies(name):
                 graph.set_tag(name, self._judge_bodies(graph, name))
+        for name, main in followers:
+            graph.set_tag(name, _follow(graph.tag(main, VerdictTag), main))
         return False
 
     def _judge(self, graph: Graph, node: onnx_ir.Node, group: list[onnx_ir.Node]) -> VerdictTag:
@@ -54,18 +56,19 @@ class AnnotateVerdicts(GraphPass):
             )
         )
 
-    def _follow(self, graph: Graph, main: str, group: list[onnx_ir.Node]) -> VerdictTag:
-        """The verdicts of a Q/DQ node in a group: those of the operator, with the group as the reason."""
-        verdicts = []
-        for device, verdict in self._judge(graph, graph.node(main), group).verdicts:
-            if verdict.state == "supported":
-                verdicts.append((device, verdict))
-                continue
-            reason = Reason(
-                rule="unit",
-                message=f"stays with '{main}', whose Q/DQ group it belongs to",
-                got=f"'{main}' is {verdict.state}",
-                allowed="the whole group on one device",
-            )
-            verdicts.append((device, Verdict(verdict.state, (reason,))))
-        return VerdictTag(tuple(verdicts))
+
+def _follow(tag: VerdictTag, main: str) -> VerdictTag:
+    """The verdicts of a Q/DQ node in a group: those of the operator, with the group as the reason."""
+    verdicts = []
+    for device, verdict in tag.verdicts:
+        if verdict.state == "supported":
+            verdicts.append((device, verdict))
+            continue
+        reason = Reason(
+            rule="unit",
+            message=f"stays with '{main}', whose Q/DQ group it belongs to",
+            got=f"'{main}' is {verdict.state}",
+            allowed="the whole group on one device",
+        )
+        verdicts.append((device, Verdict(verdict.state, (reason,))))
+    return VerdictTag(tuple(verdicts))
