@@ -12,6 +12,8 @@ from dovetail.compiler import compile_model
 from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import Reason
 from dovetail.targets import OperatorView, QuantView, TensorView, Verdict, load_target
+from dovetail.targets.overlay import AnswerPart, OverlayPart, apply_overlay
+from dovetail.targets.signature import signature
 from dovetail.targets.view import Attribute
 
 OPSET = 17
@@ -308,6 +310,15 @@ class TestUnpublished:
     def test_nothing_is_compiled_on_a_guess(self, name: str, tmp_path: Path) -> None:
         with pytest.raises(TargetError, match=rf"^target {name}: \w+ publishes no list .*-t my.yaml.*--overlay$"):
             compile_model(tmp_path / "not even there.onnx", name)
+
+    def test_a_probes_answers_are_enough(self) -> None:
+        view = quantized(conv())
+        answer = AnswerPart(signature=signature(view), taken=True)
+        probed = OverlayPart(overlay=1, target="hailo-8", device="npu", source="a compiler", answers=(answer,))
+        target = apply_overlay(load_target("hailo-8"), probed)
+        target.require_operators()
+        assert target.device("npu").verdict(view).state == "supported"
+        assert target.device("npu").verdict(quantized(conv(kernel=1))).state == "unknown"
 
     def test_a_list_of_ones_own_is_enough(self, tmp_path: Path) -> None:
         own = tmp_path / "my-hailo.yaml"

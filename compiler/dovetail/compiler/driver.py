@@ -59,9 +59,9 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
         PartitionError: a pin that can't be kept, or an operator that no device of the target takes.
     """
     described = load_target(target)
-    described.require_operators()
     for overlay in options.overlays:
         described = apply_overlay(described, read_overlay(overlay))
+    described.require_operators()
     return compile_graph(prepare(model, options), described, options.place)
 
 

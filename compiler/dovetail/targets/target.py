@@ -92,7 +92,7 @@ class Target:
             TargetError: the text names the device, and what the user can give instead.
         """
         for device in self.devices:
-            if device.operator_list == "unpublished":
+            if device.operator_list == "unpublished" and not device.learnt:
                 raise TargetError(
                     f"target {self.name}: {self.vendor} publishes no list of the operators that {device.name} takes;"
                     f" give one in a file of your own (extends: {self.name}, with ops for the {device.id}) and compile"
