@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import networkx as nx
 import onnx_ir
 
 from dovetail.ir import Graph, dtype_name
@@ -36,8 +37,8 @@ class AnnotateUnits(GraphPass):
 
     A Q/DQ group is one unit: `DequantizeLinear -> operator [-> activation] -> QuantizeLinear`, with every
     DequantizeLinear that serves this operator alone and every QuantizeLinear behind it. Nodes that hand a sequence
-    or an optional to each other are one unit as well: only tensors cross devices. Every other node is a unit of its
-    own.
+    or an optional to each other are one unit as well, with what lies between them: only tensors cross devices. Every
+    other node is a unit of its own.
 
     A group is convex: its DequantizeLinear nodes have no other reader, and its QuantizeLinear nodes no other input
     than the operator's output, so no path leaves the group and comes back. O(V + E).
@@ -52,7 +53,8 @@ class AnnotateUnits(GraphPass):
         for name in graph:
             if graph.node(name).op_type not in (_QUANTIZE, _DEQUANTIZE):
                 _gather_group(graph, name, main, quantized)
-        _join_sequences(graph, main)
+        if _join_sequences(graph, main):
+            _join_cycles(graph, main)
         numbers: dict[str, int] = {}
         for name in graph:
             leader = _leader(main, name)
@@ -121,12 +123,25 @@ def _quantizers(graph: Graph, name: str) -> list[str]:
     return readers
 
 
-def _join_sequences(graph: Graph, main: dict[str, str]) -> None:
+def _join_sequences(graph: Graph, main: dict[str, str]) -> bool:
+    joined = False
     for before, after, data in graph.nx.edges(data=True):
         if dtype_name(data["value"]) in ("sequence", "optional"):
             first, second = _leader(main, before), _leader(main, after)
             if first != second:
                 main[second] = first
+                joined = True
+    return joined
+
+
+def _join_cycles(graph: Graph, main: dict[str, str]) -> None:
+    """Take in what a tensor passes through on its way out of a sequence and back into it. O(V + E)."""
+    units: nx.DiGraph[str] = nx.DiGraph()
+    units.add_edges_from((_leader(main, before), _leader(main, after)) for before, after in graph.nx.edges())
+    position = {name: number for number, name in enumerate(graph)}
+    for cycle in [each for each in nx.strongly_connected_components(units) if len(each) > 1]:
+        first, *others = sorted(cycle, key=position.__getitem__)
+        main.update((other, first) for other in others)
 
 
 def _record_fusion(graph: Graph, name: str) -> None:
