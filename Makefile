@@ -11,6 +11,7 @@ help:
 	@echo "make demo      compile a sample model for an NPU, run it, compare it with the unsplit model"
 	@echo "make test      lint, types, layers and tests (under 15 minutes)"
 	@echo "make test-all  the slow tests too"
+	@echo "make docs      write the pages about targets again, and the JSON Schema of target files"
 	@echo "make clean     remove environments and caches"
 
 $(DEMO_VENV)/.installed: pyproject.toml
@@ -45,6 +46,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m dovetail.targets.pages docs/targets
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -108,7 +108,7 @@ def rule_text(rule: Rule) -> str:
 def limit_sentences(limits: PartitionLimits) -> tuple[str, ...]:
     """Return the limits of partitions in words."""
     most = limits.max_partitions.items()
-    sentences = [f"at most {count} partitions on the {device}" for device, count in most]
+    sentences = [f"at most {count} partition{'s' if count != 1 else ''} on the {device}" for device, count in most]
     flags = {
         "one contiguous subgraph only": limits.contiguous_subgraph,
         "only the start of the model, up to the first operator elsewhere": limits.prefix_only,

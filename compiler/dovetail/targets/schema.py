@@ -64,7 +64,11 @@ def _one_or_more(value: object) -> object:
     return value if isinstance(value, list) else [value if value is not None else {}]
 
 
-OperatorForms = Annotated[tuple[OperatorPart, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+OperatorForms = Annotated[
+    tuple[OperatorPart, ...],
+    BeforeValidator(_one_or_more, json_schema_input_type=OperatorPart | tuple[OperatorPart, ...] | None),
+    Field(min_length=1),
+]
 
 
 class AnyOperatorPart(Part):

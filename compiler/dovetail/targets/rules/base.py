@@ -18,7 +18,7 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value if isinstance(value, tuple) else (value,)
 
 
-Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])]
 """One or more strings; a single one needs no brackets in the file."""
 
 

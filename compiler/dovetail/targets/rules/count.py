@@ -11,7 +11,9 @@ from dovetail.targets.rules.bounds import Bounds
 from dovetail.targets.view import OperatorView, TensorView
 
 Pattern = Annotated[str, StringConstraints(pattern=r"^(same|scalar|any|[A-Z1]+)$")]
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(as_tuple)]
+Patterns = Annotated[
+    tuple[Pattern, ...], BeforeValidator(as_tuple, json_schema_input_type=Pattern | tuple[Pattern, ...])
+]
 
 
 class InputCountRule(Rule, Bounds):
