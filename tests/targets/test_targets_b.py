@@ -35,10 +35,10 @@ def number(value: float) -> TensorView:
 
 
 def operator(
-    op_type: str, inputs: Sequence[TensorView | None], output: TensorView, opset: int = OPSET, **attributes: Attribute
+    op_type: str, inputs: Sequence[TensorView | None], output: TensorView, **attributes: Attribute
 ) -> OperatorView:
     """An operator with formal names and the schema's defaults filled in, between operators that no rule speaks of."""
-    schema = onnx.defs.get_schema(op_type, opset)
+    schema = onnx.defs.get_schema(op_type, OPSET)
     filled: dict[str, Attribute] = {}
     for name, attribute in schema.attributes.items():
         if attribute.default_value.type:
@@ -49,7 +49,7 @@ def operator(
         name="node",
         op_type=op_type,
         domain="",
-        opset=opset,
+        opset=OPSET,
         inputs=tuple(inputs),
         outputs=(output,),
         input_names=tuple(names[min(index, len(names) - 1)] for index in range(len(inputs))),
