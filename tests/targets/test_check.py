@@ -1,9 +1,15 @@
 """`targets check`: all mistakes of a file at once, each at its line, and what is doubtful."""
 
+import re
+import tempfile
 from pathlib import Path
 
+import onnx
+import onnx.parser
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dovetail.cli.main import program
 from dovetail.targets.check import check_target
@@ -30,6 +36,41 @@ devices:
       - {kind: attr_range, attr: strides, min: 1, max: 8}
       - {kind: predicate, expr: X.C % 4 == 0, says: channels in fours, when: arch > 2}
 - {id: cpu, kind: cpu, name: host, data_quality: high, any_operator: {domains: [''], refusal: custom operator}}
+"""
+
+EXTENDING = """\
+name: mine
+extends: nvidia-orin-dla
+limits: {max_partitions: {npu: 3}}
+devices:
+  gpu: null
+  npu:
+    figures: {power_w: {value: 3}}
+    ops:
+      Relu: null
+      Conv: {rules: [{kind: attr_range, attr: strides, max: 2}]}
+"""
+WRONG = [
+    "null",
+    "5",
+    "[]",
+    "{}",
+    "[1]",
+    "{a: b}",
+    "''",
+    "true",
+    "-1",
+    "npu",
+    "cpu",
+    ".nan",
+    "2020-01-01",
+    "{1: 2}",
+    "",
+    " ",
+]
+MODEL = """
+<ir_version: 8, opset_import: ["": 17]>
+tiny (float[1, 2] x) => (float[1, 2] y) { [relu] y = Relu(x) }
 """
 
 
@@ -130,3 +171,58 @@ def test_no_file_is_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(program, ["targets", "check", str(tmp_path / "none.yaml")])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.endswith("none.yaml: no such file\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ("vendr: X\n", "line 3: vendr: no such field; did you mean vendor?"),
+        ("rule_sets: {a: [{kind: ranks}]}\n", "line 3: rule_sets.a.0: no rule kind 'ranks'; did you mean rank?"),
+        ("rule_sets: {a: [{kind: predicate, says: x, expr: eval(1)}]}\n", "there is no function eval"),
+        ("rule_sets: {a: [{kind: predicate, says: x, expr: import os}]}\n", "is not an expression"),
+        ("extends: toy.yaml\n", "extends is given twice"),
+    ],
+)
+def test_a_bad_target_stops_a_command_with_one_line(tmp_path: Path, changes: str, problem: str) -> None:
+    target, model = tmp_path / "toy.yaml", tmp_path / "model.onnx"
+    target.write_text("name: toy\nextends: cpu-only\n" + changes)
+    onnx.save(onnx.parser.parse_model(MODEL), model)
+    for arguments in (["inspect", str(model), "-t", str(target)], ["targets", "show", str(target)]):
+        result = CliRunner().invoke(program, arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("error: target file toy.yaml, line ")
+        assert problem in line
+
+
+def test_a_circle_stops_a_command_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\nextends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("name: b\nextends: a.yaml\n")
+    result = CliRunner().invoke(program, ["targets", "show", str(tmp_path / "a.yaml")])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("extends: goes in a circle: a.yaml -> b.yaml -> a.yaml\n")
+
+
+def test_a_target_that_extends_another_compiles(tmp_path: Path) -> None:
+    target, model = tmp_path / "toy.yaml", tmp_path / "model.onnx"
+    target.write_text("name: toy\nextends: qualcomm-hexagon-htp\ndevices: {npu: {ops: {Relu: null}}}\n")
+    onnx.save(onnx.parser.parse_model(MODEL), model)
+    result = CliRunner().invoke(program, ["explain", str(model), "relu", "-t", str(target)])
+    assert result.exit_code == 0
+    assert "it is not in the operator list" in result.stdout
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_text_crashes_the_check(data: st.DataObject) -> None:
+    """One or two places of a good file are replaced by something else."""
+    text = data.draw(st.sampled_from([GOOD, EXTENDING]))
+    for _ in range(data.draw(st.integers(1, 2))):
+        spans = [match.span() for match in re.finditer(r"[\w%.'=]+|: |\n|[\[\]{},]", text)]
+        start, end = data.draw(st.sampled_from(spans))
+        text = text[:start] + data.draw(st.sampled_from(WRONG)) + text[end:]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "toy.yaml"
+        path.write_text(text)
+        report = check_target(path)
+    assert all(finding.line >= 1 and "\n" not in finding.problem for finding in report.mistakes + report.warnings)
