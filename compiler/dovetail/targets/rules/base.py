@@ -59,8 +59,11 @@ class Rule(BaseModel):
     says: str = ""
     """The sentence, where the generated one would not say it well."""
     confidence: Confidence | None = None
+    """How sure the fact is; by default, as sure as the operator's."""
     source: Strings = ()
+    """Keys of the file's `sources`, an anchor behind `#` allowed; by default, the operator's."""
     note: str = ""
+    """For those who read the file."""
 
     @abstractmethod
     def limit(self) -> str:

@@ -9,9 +9,13 @@ class Bounds(BaseModel):
     """Limits of a number; either end may be left open or excluded."""
 
     min: float | None = None
+    """The least that is allowed."""
     max: float | None = None
+    """The most that is allowed."""
     exclusive_min: bool = False
+    """`min` itself is not allowed."""
     exclusive_max: bool = False
+    """`max` itself is not allowed."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Bounds":

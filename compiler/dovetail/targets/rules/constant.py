@@ -44,8 +44,11 @@ class ConstValueRule(TensorRule, Bounds):
 
     kind: Literal["const_value"]
     allowed: tuple[float, ...] = Field(default=(), alias="in")
+    """Every element is one of these."""
     equal: Scalar | None = None
+    """Every element is this."""
     none_equal: Scalar | None = None
+    """No element is this."""
 
     @model_validator(mode="after")
     def _has_limit(self) -> "ConstValueRule":

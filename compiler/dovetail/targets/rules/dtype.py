@@ -15,6 +15,7 @@ class DtypeRule(TensorRule):
 
     kind: Literal["dtype"]
     allowed: Strings = Field(alias="in", min_length=1)
+    """NumPy's names of types, and `bfloat16`, `int4`, `uint4`, `float8...`."""
 
     def limit(self) -> str:
         """Return the list of types."""
