@@ -160,6 +160,12 @@ def test_a_file_that_can_not_be_read_to_its_end(tmp_path: Path, text: str, expec
     assert result.stdout.startswith(expected)
 
 
+def test_operators_that_onnx_does_not_know_are_taken_at_their_word(tmp_path: Path) -> None:
+    custom = "    my.own:Sorcery: {rules: [{kind: predicate, expr: wand.C > depth, says: enough wood}]}\n    Conv:"
+    result = check(tmp_path, GOOD.replace("    Conv:", custom))
+    assert (result.exit_code, result.stdout) == (0, "ok: 2 devices, 3 operators\n")
+
+
 def test_changes_are_checked_where_they_stand(tmp_path: Path) -> None:
     text = "name: toy\nextends: nvidia-orin-dla\ndevices:\n  npu:\n    ops:\n      Conv: {match: stride == 1}\n"
     result = check(tmp_path, text)

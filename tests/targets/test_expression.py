@@ -150,3 +150,8 @@ def test_names_and_facts_leave_out_loop_variables_and_functions() -> None:
     text = "all(item < X.C for item in strides) and has_float()"
     assert names_in(text) == {"X", "strides"}
     assert facts_in(text, VIEW, CONTEXT) == "X.C = 3, strides = (2, 2)"
+
+
+def test_a_tensor_that_is_not_given_is_a_missing_fact() -> None:
+    with pytest.raises(MissingFactError):
+        evaluate("max_abs_sum(B, 0) < 1", VIEW, CONTEXT)

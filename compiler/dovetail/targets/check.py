@@ -178,11 +178,11 @@ def _without_examples(source: Source, part: TargetPart) -> list[Mistake]:
     found: list[Mistake] = []
     uses = _Uses(part)
     for path, rule in rules_of(part):
-        keys = [key for key in uses.of(path) if key not in rule.except_ops]
+        keys = [key for key in uses.of(path) if key not in rule.except_ops and _words(key) is not None]
         context = Context(dict(_properties(part)), _rewrites(part, path))
         ordered = [key for key in _LIKELY if key in keys] + [key for key in keys if key not in _LIKELY]
         if labels := missing(rule, (draft_of(key, context) for key in ordered[:_TRIED])):
-            problem = f"no operator was found at this edge of the rule: {', '.join(labels)}; can it ever be broken?"
+            problem = f"no operator was found at this edge of the rule: {', '.join(labels)}; can it be kept, and broken, at all?"
             found.append(mistake_at(source, path, problem))
     return found
 
