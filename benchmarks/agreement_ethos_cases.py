@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from agreement_models import MAIN, Case
 from onnx import TensorProto, helper, numpy_helper
 
@@ -158,7 +157,7 @@ def _convolutions() -> Iterator[Pair]:
             yield Pair(case, Lite(operator[0], inputs, [result], operator[1], values))
     for stride, kernel_size in ((1, 3), (2, 2), (2, 4), (3, 3), (4, 4)):
         shape, weights = (1, 4, 8, 8), _ones(4, 8, kernel_size, kernel_size)
-        pads = dict(auto_pad="VALID")
+        pads = {"auto_pad": "VALID"}
         case = _onnx(
             f"transposed {kernel_size}x{kernel_size} stride {stride}",
             "ConvTranspose",

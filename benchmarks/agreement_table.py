@@ -56,8 +56,8 @@ def _lines(rows: Sequence[Comparison], notes: dict[str, Sequence[str]]) -> Itera
     yield "# Verdicts against the vendors' own compilers"
     yield ""
     yield "Written by `python benchmarks/target_agreement.py`. Precision: of what we call supported, the part that is"
-    yield "taken. Recall: of what is taken, the part that we call supported or soft. Failed: the tool takes the operator,"
-    yield "then can't compile it, crashes or takes too long."
+    yield "taken. Recall: of what is taken, the part that we call supported or soft. Failed: the tool takes the"
+    yield "operator, then can't compile it, crashes or takes too long."
     for target in dict.fromkeys(row.target for row in rows):
         of_target = [row for row in rows if row.target == target]
         yield from ("", f"## {target}", "")

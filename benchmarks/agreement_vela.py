@@ -1,5 +1,6 @@
 """Ethos-U: what the targets' files say of int8 operators, against Vela."""
 
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -51,10 +52,8 @@ def ask_vela(python: Path, accelerator: str, every: Sequence[Pair]) -> dict[str,
         while left := [pair for pair in every if pair.case.name not in answers]:
             text = "".join(json.dumps(pair.lite.as_json(pair.case.name)) + "\n" for pair in left)
             command = [str(python), str(_CHILD), accelerator, folder, str(journal)]
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 subprocess.run(command, input=text.encode(), capture_output=True, timeout=_LIMIT_S, check=False)
-            except subprocess.TimeoutExpired:
-                pass
             for record in map(json.loads, journal.read_text(encoding="utf-8").splitlines()):
                 name = record.get("begun") or record["done"]
                 answers[name] = record if "done" in record else {"answer": "failed", "words": "Vela crashed or hung"}
