@@ -182,8 +182,8 @@ def _without_examples(source: Source, part: TargetPart) -> list[Mistake]:
         context = Context(dict(_properties(part)), _rewrites(part, path))
         ordered = [key for key in _LIKELY if key in keys] + [key for key in keys if key not in _LIKELY]
         if labels := missing(rule, (draft_of(key, context) for key in ordered[:_TRIED])):
-            problem = f"no operator was found at this edge of the rule: {', '.join(labels)}; can it be kept, and broken, at all?"
-            found.append(mistake_at(source, path, problem))
+            problem = f"no operator was found at this edge of the rule: {', '.join(labels)}"
+            found.append(mistake_at(source, path, f"{problem}; can it be kept, and broken, at all?"))
     return found
 
 
