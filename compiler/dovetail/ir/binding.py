@@ -120,11 +120,11 @@ def _constant(value: onnx_ir.Value, text: str, sizes: Mapping[str, int]) -> "onn
 
 def _number(option: str, text: str, dtype: str) -> float | int | bool:
     text = text.strip()
-    if dtype == "bool" and text.lower() in ("true", "false", "0", "1"):
-        return text.lower() in ("true", "1")
     try:
+        if dtype == "bool":
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         return float(text) if dtype.startswith(("float", "bfloat")) else int(text)
-    except ValueError:
+    except (ValueError, KeyError):
         raise ModelError(f"{option}: '{text}' is not a {dtype} number") from None
 
 
