@@ -20,6 +20,8 @@ NEWEST_OPSET = 26
 MAIN = "main"
 _Q, _DQ = "QuantizeLinear", "DequantizeLinear"
 _QUANTIZERS = (_Q, _DQ, "DynamicQuantizeLinear")
+_PARAMETERS = {"Resize": (1, 2), "Upsample": (1,), "NonMaxSuppression": (3, 4)}
+"""Floats that are no data: positions of inputs that no quantizer puts Q/DQ in front of."""
 _HAS_BIAS = ("Conv", "ConvTranspose", "Gemm")
 
 
@@ -140,7 +142,7 @@ def _as_tensor(value: object, declared: onnx.ValueInfoProto) -> TensorProto | No
 def _quantized(model: onnx.ModelProto, given: dict[str, object], test: TestCase) -> onnx.ModelProto | None:
     """The model with uint8 Q/DQ around every float32 tensor; None where none goes in, or it quantizes itself."""
     node = model.graph.node[0]
-    if node.op_type in _QUANTIZERS or not test.data_sets or node.domain:
+    if node.op_type in _QUANTIZERS or node.op_type.startswith("QLinear") or not test.data_sets or node.domain:
         return None
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -165,8 +167,9 @@ class _Quantizer:
         """Returns whether any float32 goes in."""
         floats = [value.name for value in self.graph.input if _is_float(value)]
         floats += [name for name, tensor in self.constants.items() if tensor.data_type == TensorProto.FLOAT]
+        kept = _PARAMETERS.get(self.node.op_type, ())
         for position, name in enumerate(list(self.node.input)):
-            if name in floats and not self._is_empty(name):
+            if name in floats and position not in kept and not self._is_empty(name):
                 self._dequantize(position, name)
         if not self.scales:
             return False
