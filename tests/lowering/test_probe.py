@@ -55,6 +55,12 @@ def test_a_device_without_a_tool_says_so(tmp_path: Path) -> None:
         ask_provider([relu(tmp_path)], absent)
 
 
+@pytest.mark.parametrize("option", [{"backend_path": "x"}, {"library": "/tmp/x.so"}, {"library": "..\\x.dll"}])
+def test_a_target_must_not_make_a_provider_load_a_file(option: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(LoweringError, match="names a file"):
+        ask_provider([relu(tmp_path)], BackendSpec("CPUExecutionProvider", option))
+
+
 def test_a_child_that_never_starts_is_an_error_and_no_answer(tmp_path: Path) -> None:
     with pytest.raises(LoweringError, match="took too long"):
         ask_provider([relu(tmp_path)], CPU, model_limit_s=0.001)

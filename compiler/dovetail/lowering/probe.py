@@ -20,6 +20,8 @@ from dovetail.plan.schema import BackendSpec
 
 Outcome = Literal["answered", "failed"]
 
+BATCH: Final = 50
+"""Models for one child: a model that hangs holds up no more than these."""
 MODEL_LIMIT_S: Final = 60
 """Seconds for one model; a single operator takes a tenth of a second."""
 _PACKAGES: Final = {"QNNExecutionProvider": ("onnxruntime_qnn", "onnxruntime-qnn")}
@@ -94,8 +96,8 @@ def ask_provider(
 ) -> dict[Path, Answer]:
     """Offer models to a provider, without ONNX Runtime's own optimizations. Nothing is run.
 
-    One child process takes model after model; one that kills it, or holds it for too long, is `failed`, and a new
-    child goes on behind it. O(models) sessions.
+    A child process takes one model after another; one that kills it, or holds it for too long, is `failed`, and a
+    new child goes on behind it. O(models) sessions.
 
     Args:
         models: stand-alone models, whose nodes have names.
@@ -103,14 +105,18 @@ def ask_provider(
         model_limit_s: seconds for one model, on average over those of a child.
 
     Raises:
-        LoweringError: the provider can't be asked here at all, or not even be loaded.
+        LoweringError: the provider can't be asked here at all, or not even be loaded; or an option names a file.
     """
     if why := why_no_probe(backend):
         raise LoweringError(f"probe: {why}")
+    for name, value in (*backend.options.items(), *backend.session_config.items()):
+        # a target's file may come from anyone, and must not make the provider load a library
+        if "path" in name or "/" in value or "\\" in value:
+            raise LoweringError(f"probe: option '{name}' of {backend.provider} names a file; take it out of the target")
     answers: dict[Path, Answer] = {}
     with tempfile.TemporaryDirectory(prefix="dovetail-probe-") as folder:
         while left := [path for path in models if path not in answers]:
-            answers |= _ask_some(left, backend, model_limit_s, Path(folder))
+            answers |= _ask_some(left[:BATCH], backend, model_limit_s, Path(folder))
     return answers
 
 
