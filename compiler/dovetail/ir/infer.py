@@ -20,7 +20,7 @@ def infer(model: onnx_ir.Model, name: str) -> bool:
     once, and twice more where a Loop carries values.
 
     Raises:
-        ModelError: the model's types contradict each other, or inference crashed.
+        ModelError: inference crashed, or ran out of memory or time. Types that contradict each other pass.
     """
     learnt = _infer_once(model, name)
     if infer_carried_shapes(model, lambda: _infer_once(model, name)):

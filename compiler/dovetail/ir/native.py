@@ -37,7 +37,7 @@ def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
         name: the model's name, for messages.
 
     Raises:
-        ModelError: the child crashed, ran out of memory or time, or found types that contradict each other.
+        ModelError: the child crashed, or ran out of memory or time.
     """
     answer = _ask("values", model)
     if not answer.good:
