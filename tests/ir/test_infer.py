@@ -1,0 +1,123 @@
+"""Types and shapes are found everywhere, without the weights, and never made less precise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tests.conftest import SAMPLE_MODELS, model_from_text
+
+from dovetail.ir import Graph, dtype_name, infer, load_model, shape_of
+from dovetail.ir.native import infer_shapes
+from dovetail.plan.errors import ModelError
+
+
+def graph_of(text: str, opset: int = 17) -> Graph:
+    return load_model(model_from_text(text, opset))
+
+
+def found(graph: Graph) -> dict[str, tuple[str | None, tuple[int | str | None, ...] | None]]:
+    values = [value for node in graph.model.graph.all_nodes() for value in node.outputs]
+    return {str(value.name): (dtype_name(value), shape_of(value)) for value in values}
+
+
+def test_chain_with_symbols() -> None:
+    graph = graph_of("g (float[N,3] x) => (float[N,3] y) { u = Relu(x) v = Cast <to = 1> (u) w = Shape(v) y = Neg(v) }")
+    assert found(graph)["v"] == ("float32", ("N", 3))
+    assert found(graph)["w"] == ("int64", (2,))
+
+
+def test_values_of_shapes() -> None:
+    graph = graph_of(
+        "g (float[2,3,4] x, float[12,2] z) => (float[12,2] y) { s = Shape(z) u = Reshape(x, s) y = Add(u, z) }"
+    )
+    assert found(graph)["u"] == ("float32", (12, 2))
+
+
+def test_bodies() -> None:
+    """In a body, too, and with constants that stand outside of it."""
+    graph = graph_of(
+        """g (float[2,4] x, bool c) => (float[2,1] y) <int64[1] axes = {1}> {
+            y = If (c) <
+                then_branch = then () => (float[2,1] t) { u = ReduceSum(x, axes) t = Neg(u) },
+                else_branch = other () => (float[2,1] e) {
+                    a = Constant <value = int64[2] {2, 1}> () b = ReduceMax <axes = [1], keepdims = 0> (x)
+                    e = Reshape(b, a)
+                }
+            >
+        }"""
+    )
+    assert found(graph)["u"] == ("float32", (2, 1))
+    assert found(graph)["b"] == ("float32", (2,))
+
+
+def test_loops_that_keep_their_shapes() -> None:
+    graph = graph_of(
+        """g (float[2,3] x, int64 n, bool c) => (float[M,K] y) {
+            u = Loop (n, c, x) <body = body (int64 i, bool before, float[P,Q] a) => (bool again, float[R,S] b)
+                { again = Identity(before) b = Neg(a) }>
+            y = Relu(u)
+        }"""
+    )
+    assert found(graph)["u"] == ("float32", (2, 3))
+
+
+def test_large_weights_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["dovetail.ir.infer"]
+    sent: list[bytes] = []
+    real = module.infer_shapes
+
+    def spy(model: bytes, name: str) -> onnx.ModelProto:
+        sent.append(model)
+        answer = real(model, name)
+        assert isinstance(answer, onnx.ModelProto)
+        return answer
+
+    monkeypatch.setattr(module, "infer_shapes", spy)
+    model = model_from_text("g (float[1,1000] x) => (float[1,500] y) { u = MatMul(x, w) y = Reshape(u, s) }")
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((1000, 500), np.float32), "w"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 500]), "s"))
+    assert found(load_model(model))["y"] == ("float32", (1, 500))
+    assert max(map(len, sent)) < 5000
+
+
+def test_declared_shapes_stay_where_inference_knows_less() -> None:
+    model = model_from_text(
+        '<ir_version: 8, opset_import: ["": 17, "custom": 1]> g (float[2] x) => (float[3] y)'
+        "<float[3,4] u> { u = custom.Thing(x) y = ReduceSum <keepdims = 0> (u) }"
+    )
+    model.graph.value_info.append(helper.make_tensor_value_info("u", TensorProto.FLOAT, [3, 4]))
+    graph = load_model(model)
+    assert found(graph)["u"] == ("float32", (3, 4))
+    assert not infer(graph.model, "again"), "nothing more to learn"
+
+
+def test_child_that_fails() -> None:
+    with pytest.raises(ModelError, match=r"^model 'broken': shape inference failed: ") as refused:
+        infer_shapes(b"not a model", "broken")
+    assert "\n" not in str(refused.value)
+
+
+def test_long_vectors_that_are_added() -> None:
+    """Following the values of vectors would take 10 GB here."""
+    steps = "".join(f"v{i + 1} = Add(v{i}, x)" for i in range(400))
+    graph = graph_of(f"g (float[480000] x) => (float[480000] y) {{ v0 = Neg(x) {steps} y = Relu(v400) }}")
+    assert found(graph)["v399"] == ("float32", (480000,))
+
+
+@pytest.mark.parametrize("path", SAMPLE_MODELS, ids=lambda path: path.stem)
+def test_every_value_of_sample_models_is_typed(path: Path) -> None:
+    values = found(load_model(path))
+    assert [name for name, (dtype, shape) in values.items() if dtype is None or shape is None] == []
+
+
+def test_a_process_ends_quietly() -> None:
+    """The child that infers goes with its parent, without a word."""
+    program = "import onnx.parser, dovetail.ir as ir; ir.load_model(onnx.parser.parse_model(%r)); print('done')"
+    text = '<ir_version: 8, opset_import: ["": 17]> g (float[2] x) => (float[2] y) { y = Relu(x) }'
+    command = [sys.executable, "-W", "error", "-c", program % text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("done\n", "")
