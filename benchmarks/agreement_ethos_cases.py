@@ -74,9 +74,9 @@ def pairs() -> Iterator[Pair]:
 def _onnx(name: str, op_type: str, inputs: Sequence[Shape | Array | None], outputs: int = 1, **attributes: Any) -> Case:
     """A Q/DQ model: shapes are int8 inputs, int8 and int32 arrays quantized constants, other arrays as they are."""
     names, nodes, graph_inputs, constants = [], [], [], []
-    constants.append(numpy_helper.from_array(np.float32(SCALE), "scale"))
-    constants.append(numpy_helper.from_array(np.float32(SCALE * SCALE), "bias_scale"))
-    constants.append(numpy_helper.from_array(np.int8(0), "zero"))
+    constants.append(numpy_helper.from_array(np.array(SCALE, np.float32), "scale"))
+    constants.append(numpy_helper.from_array(np.array(SCALE * SCALE, np.float32), "bias_scale"))
+    constants.append(numpy_helper.from_array(np.array(0, np.int8), "zero"))
     for number, given in enumerate(inputs):
         source = f"x{number}"
         if given is None:
@@ -157,13 +157,12 @@ def _convolutions() -> Iterator[Pair]:
             yield Pair(case, Lite(operator[0], inputs, [result], operator[1], values))
     for stride, kernel_size in ((1, 3), (2, 2), (2, 4), (3, 3), (4, 4)):
         shape, weights = (1, 4, 8, 8), _ones(4, 8, kernel_size, kernel_size)
-        pads = {"auto_pad": "VALID"}
         case = _onnx(
             f"transposed {kernel_size}x{kernel_size} stride {stride}",
             "ConvTranspose",
             [shape, weights],
             strides=[stride] * 2,
-            **pads,
+            auto_pad="VALID",
         )
         size = (8 - 1) * stride + kernel_size
         lite_weights = weights.transpose(1, 2, 3, 0)
@@ -210,7 +209,7 @@ def _pools() -> Iterator[Pair]:
 
 def _pointwise() -> Iterator[Pair]:
     shape = (1, 4, 8, 8)
-    unary = {
+    unary: dict[str, tuple[str, str, dict[str, Any]]] = {
         "Relu": ("RELU", "", {}),
         "Sigmoid": ("LOGISTIC", "", {}),
         "Tanh": ("TANH", "", {}),
@@ -306,21 +305,21 @@ def _movement() -> Iterator[Pair]:
             "ExpandDimsOptions",
         ),
     )
-    for given, perm in (
+    orders: list[tuple[Shape, Shape]] = [
         ((4, 8), (1, 0)),
         ((2, 4, 8), (0, 2, 1)),
         ((2, 4, 8), (1, 0, 2)),
         ((2, 4, 8), (2, 1, 0)),
         ((2, 3, 4, 5), (3, 0, 1, 2)),
         ((2, 3, 4, 5, 2), (4, 3, 2, 1, 0)),
-    ):
-        result = Tensor(tuple(given[axis] for axis in perm))
+    ]
+    for given, perm in orders:
         yield Pair(
             _onnx(f"Transpose {perm} of {given}", "Transpose", [given], perm=list(perm)),
             Lite(
                 "TRANSPOSE",
                 [Tensor(given), Tensor((len(perm),), np.array(perm), "int32", 0)],
-                [result],
+                [Tensor(tuple(given[axis] for axis in perm))],
                 "TransposeOptions",
             ),
         )
@@ -372,13 +371,13 @@ def _movement() -> Iterator[Pair]:
                 {"Axis": axis},
             ),
         )
-    for op_type, operator, result in (
+    for op_type, operator, rearranged in (
         ("DepthToSpace", "DEPTH_TO_SPACE", (1, 16, 16, 1)),
         ("SpaceToDepth", "SPACE_TO_DEPTH", (1, 4, 4, 16)),
     ):
         yield Pair(
             _onnx(op_type, op_type, [shape], blocksize=2),
-            Lite(operator, [image], [Tensor(result)], f"{op_type}Options", {"BlockSize": 2}),
+            Lite(operator, [image], [Tensor(rearranged)], f"{op_type}Options", {"BlockSize": 2}),
         )
 
 

@@ -36,12 +36,12 @@ class Case:
     @property
     def op_type(self) -> str:
         """The operator in question."""
-        return next(node.op_type for node in self.model.graph.node if node.name == MAIN)
+        return str(next(node.op_type for node in self.model.graph.node if node.name == MAIN))
 
 
 def node_tests() -> Iterator[Case]:
     """Every single-node test, in every form that it has."""
-    for test in collect_testcases(None):  # type: ignore[arg-type]
+    for test in collect_testcases(None):
         if test.model is None or len(test.model.graph.node) != 1:
             continue
         model = _normalized(test.model)
@@ -219,7 +219,7 @@ class _Quantizer:
         self.node = next(node for node in self.graph.node if node.name == MAIN)
 
 
-def _floats(value: object) -> Array:
+def _floats(value: object) -> npt.NDArray[np.float32]:
     return np.asarray(numpy_helper.to_array(value) if isinstance(value, TensorProto) else value, dtype=np.float32)
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -34,7 +35,7 @@ def main() -> int:
     return 0
 
 
-def compile_case(case: dict, accelerator: str, folder: str) -> dict[str, str]:
+def compile_case(case: dict[str, Any], accelerator: str, folder: str) -> dict[str, str]:
     """The answer for one case: taken, refused or failed, and Vela's words."""
     path = os.path.join(folder, "case.tflite")
     with open(path, "wb") as file:
@@ -82,7 +83,7 @@ class Writer:
         getattr(module, f"{kind}Start")(self.builder)
         for name, value in ready.items():
             getattr(module, f"{kind}Add{name}")(self.builder, value)
-        return getattr(module, f"{kind}End")(self.builder)
+        return int(getattr(module, f"{kind}End")(self.builder))
 
     def tables(self, kind: str, field: str, offsets: list[int]) -> int:
         """A vector of tables."""
@@ -90,7 +91,7 @@ class Writer:
         getattr(module, f"{kind}Start{field}Vector")(self.builder, len(offsets))
         for offset in reversed(offsets):
             self.builder.PrependUOffsetTRelative(offset)
-        return self.builder.EndVector()
+        return int(self.builder.EndVector())
 
     def _ready(self, module: object, kind: str, name: str, value: object) -> object:
         if isinstance(value, str):
@@ -102,7 +103,7 @@ class Writer:
         return value
 
 
-def as_tflite(case: dict) -> bytes:
+def as_tflite(case: dict[str, Any]) -> bytes:
     """The model of one operator."""
     writer = Writer()
     tensors = [*case["inputs"], *case["outputs"]]
@@ -144,7 +145,7 @@ def as_tflite(case: dict) -> bytes:
     return bytes(writer.builder.Output())
 
 
-def write_tensor(writer: Writer, tensor: dict, buffer: int, name: str) -> int:
+def write_tensor(writer: Writer, tensor: dict[str, Any], buffer: int, name: str) -> int:
     """A tensor; one with a scale is quantized per tensor with zero point 0."""
     fields: dict[str, object] = {
         "Shape": tensor["shape"],
@@ -159,7 +160,7 @@ def write_tensor(writer: Writer, tensor: dict, buffer: int, name: str) -> int:
     return writer.table("Tensor", fields)
 
 
-def write_operator(writer: Writer, case: dict, ins: list[int], outs: list[int]) -> int:
+def write_operator(writer: Writer, case: dict[str, Any], ins: list[int], outs: list[int]) -> int:
     """The operator with its options."""
     fields: dict[str, object] = {"OpcodeIndex": 0, "Inputs": ins, "Outputs": outs}
     if case["options"]:
