@@ -95,7 +95,8 @@ class _Folder(FoldConstantsPass):
         sources = {value for value in node.inputs if value is not None}
         super().replace_node(node, replacement, root)
         # What is used up here still counts, or a chain of growth would get a new budget with every run.
-        charged += sum(value.meta.get(_FOLDED_BYTES, 0) for value in sources if not value.uses())
+        folded = [value for value in sources if _FOLDED_BYTES in value.meta]
+        charged += sum(value.meta[_FOLDED_BYTES] for value in folded if not value.uses())
         for value in replacement.new_outputs:
             if value is None:
                 continue
