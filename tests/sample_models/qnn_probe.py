@@ -9,9 +9,7 @@ import onnxruntime_qnn
 
 
 def main(model: str, soc: str, feeds_file: str) -> None:
-    onnxruntime.register_execution_provider_library(
-        "QNNExecutionProvider", onnxruntime_qnn.get_library_path()
-    )
+    onnxruntime.register_execution_provider_library("QNNExecutionProvider", onnxruntime_qnn.get_library_path())
     devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name.startswith("QNN")]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -30,9 +28,7 @@ def main(model: str, soc: str, feeds_file: str) -> None:
     graphs = session.get_provider_graph_assignment_info()
     result = {
         "npu_subgraphs": [len(graph.get_nodes()) for graph in graphs if graph.ep_name.startswith("QNN")],
-        "on_cpu": [
-            n.op_type for graph in graphs if graph.ep_name.startswith("CPU") for n in graph.get_nodes()
-        ],
+        "on_cpu": [n.op_type for graph in graphs if graph.ep_name.startswith("CPU") for n in graph.get_nodes()],
         "difference": [float(abs(a - b).max(initial=0)) if a.shape == b.shape else None for a, b in pairs],
         "range": [float(np.ptp(b)) if b.size else 0.0 for _, b in pairs],
     }

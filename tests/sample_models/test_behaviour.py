@@ -34,10 +34,7 @@ def test_digits_are_as_accurate_as_stated(name: str) -> None:
     stated = {entry.key: entry.value for entry in onnx.load(path).metadata_props}["accuracy"]
     session = _session(path)
     pictures, labels = _held_out_digits()
-    right = [
-        session.run(None, {"image": p})[0].argmax() == label
-        for p, label in zip(pictures, labels, strict=True)
-    ]
+    right = [session.run(None, {"image": p})[0].argmax() == label for p, label in zip(pictures, labels, strict=True)]
     assert np.mean(right) >= max(0.96, float(stated) - 0.005)
 
 
@@ -78,8 +75,7 @@ def test_control_flow_depends_on_the_picture() -> None:
     model.graph.output.append(helper.make_tensor_value_info("gate.strong_out", TensorProto.BOOL, ()))
     session = _session(model.SerializeToString())
     faint, vivid = (
-        session.run(["steps", "gate.strong_out"], {"image": _noise((1, 3, 32, 32), scale)})
-        for scale in (0.1, 2)
+        session.run(["steps", "gate.strong_out"], {"image": _noise((1, 3, 32, 32), scale)}) for scale in (0.1, 2)
     )
     assert 0 < faint[0] < vivid[0] < 16  # the loop ends by its condition, not by its limit
     assert not faint[1]
@@ -87,9 +83,7 @@ def test_control_flow_depends_on_the_picture() -> None:
 
 
 def test_detections_are_sorted_boxes_inside_the_picture() -> None:
-    boxes, scores, classes = _session(FOLDER / "ssd_detector.onnx").run(
-        None, {"image": _noise((1, 3, 96, 96), 1.5)}
-    )
+    boxes, scores, classes = _session(FOLDER / "ssd_detector.onnx").run(None, {"image": _noise((1, 3, 96, 96), 1.5)})
     assert 0 < len(boxes) == len(scores) == len(classes) <= 20
     assert (np.diff(scores) <= 0).all()
     assert boxes.min() >= 0
@@ -99,9 +93,7 @@ def test_detections_are_sorted_boxes_inside_the_picture() -> None:
 
 
 def test_a_blank_picture_has_no_detections() -> None:
-    outputs = _session(FOLDER / "ssd_detector.onnx").run(
-        None, {"image": np.zeros((1, 3, 96, 96), np.float32)}
-    )
+    outputs = _session(FOLDER / "ssd_detector.onnx").run(None, {"image": np.zeros((1, 3, 96, 96), np.float32)})
     assert [output.shape for output in outputs] == [(0, 4), (0,), (0,)]
 
 
@@ -115,16 +107,12 @@ def test_npu_whole_keeps_the_limits_of_narrow_npus() -> None:
         "Add",
         "Concat",
     }
-    assert {
-        len(value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.value_info, *graph.output)
-    } == {4}
+    assert {len(value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.value_info, *graph.output)} == {4}
     kernels = [list(a.ints) for node in graph.node for a in node.attribute if a.name == "kernel_shape"]
     assert max(max(kernel) for kernel in kernels) <= 8
 
 
 def test_transformer_rows_are_normalized() -> None:
     hidden, pooled = _session(FOLDER / "transformer.onnx").run(None, {"embeddings": _noise((1, 64, 96), 1)})
-    np.testing.assert_allclose(
-        hidden.std(axis=-1), 1, atol=0.15
-    )  # the last layer norm, give or take its bias
+    np.testing.assert_allclose(hidden.std(axis=-1), 1, atol=0.15)  # the last layer norm, give or take its bias
     assert np.abs(pooled).max() < 1

@@ -62,8 +62,7 @@ def test_runs_and_depends_on_its_input(path: Path) -> None:
     (source,) = session.get_inputs()
     generator = np.random.default_rng(0)
     runs = [
-        session.run(None, {source.name: generator.uniform(-2, 2, source.shape).astype(np.float32)})
-        for _ in range(2)
+        session.run(None, {source.name: generator.uniform(-2, 2, source.shape).astype(np.float32)}) for _ in range(2)
     ]
     assert all(np.isfinite(output).all() for run in runs for output in run)
     assert not np.array_equal(runs[0][0], runs[1][0])
@@ -71,9 +70,7 @@ def test_runs_and_depends_on_its_input(path: Path) -> None:
 
 @every_model
 def test_the_readme_tells_the_truth(path: Path) -> None:
-    row = re.search(
-        rf"^\| `{path.name}` \| (\d+) \| (\d+) \|(.*)$", (FOLDER / "README.md").read_text(), re.MULTILINE
-    )
+    row = re.search(rf"^\| `{path.name}` \| (\d+) \| (\d+) \|(.*)$", (FOLDER / "README.md").read_text(), re.MULTILINE)
     assert row is not None
     model = onnx.load(path)
     assert int(row[1]) == round(path.stat().st_size / 1000)
