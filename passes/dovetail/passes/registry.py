@@ -15,6 +15,7 @@ _PASSES = {
     "fold-constants": "canonical.fold_constants:FoldConstants",
     "fuse-batch-norm": "canonical.fuse_batch_norm:FuseBatchNorm",
     "fuse-reduce-mean": "canonical.fuse_reduce_mean:FuseReduceMean",
+    "legalize-reshape": "legalize.legalize_reshape:LegalizeReshape",
     "legalize-shared-dequantize": "legalize.legalize_shared_dequantize:LegalizeSharedDequantize",
     "annotate-units": "tagging.annotate_units:AnnotateUnits",
     "annotate-verdicts": "tagging.annotate_verdicts:AnnotateVerdicts",
