@@ -81,6 +81,16 @@ def test_a_pin_on_a_device_that_can_not_is_refused() -> None:
         compiled(DIAMOND, "qualcomm-hexagon-htp:sm8350", ("left", "npu"))
 
 
+def test_pins_that_pull_a_group_apart_are_refused() -> None:
+    """The operator and its QuantizeLinear are one unit: they have one device."""
+    model = ROOT / "sample_models" / "digits_qdq.onnx"
+    plan = compile_model(model, THREE).plan
+    unit = next(o.unit for o in plan.operators if o.op_type == "Conv")
+    first, *_, last = [o.name for o in plan.operators if o.unit == unit]
+    with pytest.raises(PartitionError, match="must stay with"):
+        compile_model(model, THREE, CompileOptions(place=((first, "cpu"), (last, "npu"))))
+
+
 def test_a_tensor_goes_once_to_each_device_and_is_freed_after_its_last_reader() -> None:
     plan = compiled(DIAMOND, THREE, ("left", "gpu"), ("right", "gpu"))
     crossing = Counter((t.tensor, t.destination) for t in plan.transfers)

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from dovetail.cli.main import OWN_PROCESS
 from dovetail.plan import Plan
+from dovetail.report import operators_in
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
 from dovetail.runtime import Event, Executor, share_thread_pool
 
@@ -35,11 +36,11 @@ MAX_NAMES: Final = 8
 
 def placement_lines(plan: Plan, placement: Mapping[str, str], events: Sequence[Event]) -> Iterator[RenderableType]:
     """Yield the table of partitions with the device that really ran each, then the events."""
-    made = table(["partition", "device", "ran on", ">nodes"])
+    made = table(["partition", "device", "ran on", ">operators"])
     for partition in plan.partitions[:MAX_ROWS]:
         device = words((partition.device, KIND_STYLE[partition.kind]))
         ran_on = words(placement[partition.id])
-        made.add_row(words(partition.id), device, ran_on, str(len(partition.nodes)))
+        made.add_row(words(partition.id), device, ran_on, str(operators_in(plan, partition.id)))
     yield made
     if len(plan.partitions) > MAX_ROWS:
         yield words((f"... and {len(plan.partitions) - MAX_ROWS} more partitions", DIM))

@@ -75,17 +75,46 @@ def _allows(graph: Graph, unit: Sequence[str], device: str) -> bool:
 
 
 def _pins(graph: Graph, devices: tuple[str, ...], place: Sequence[tuple[str, str]]) -> dict[int, int]:
-    pins: dict[int, int] = {}
+    """The device of every pinned unit. The last pattern that matches an operator counts; a unit has one device."""
+    units = units_of(graph)
+    pinned: dict[str, tuple[str, str]] = {}
     for pattern, device in place:
         if device not in devices:
             raise PartitionError(
-                f"--place '{pattern}={device}': the target has no such device; it has {', '.join(devices)}"
+                f"{_option(pattern, device)}: the target has no such device; it has {', '.join(devices)}"
             )
         matched = [name for name in graph if matches(graph, name, pattern)]
         if not matched:
-            raise PartitionError(f"--place '{pattern}={device}': no operator of the compiled model has such a name")
-        pins.update((graph.tag(name, UnitTag).index, devices.index(device)) for name in matched)
-    return pins
+            raise PartitionError(f"{_option(pattern, device)}: no operator of the compiled model has such a name")
+        pinned.update((name, (pattern, device)) for name in matched)
+    pins: dict[int, tuple[str, str, str]] = {}
+    for name, (pattern, device) in pinned.items():
+        unit = graph.tag(name, UnitTag).index
+        other, before, there = pins.setdefault(unit, (name, pattern, device))
+        if there != device:
+            raise PartitionError(
+                f"{_option(pattern, device)}: '{name}' must stay with '{other}', which {_option(before, there)} puts on"
+                f" '{there}'; pin both to one device"
+            )
+        _check_allowed(graph, (name, *units[unit]), pattern, device)
+    return {unit: devices.index(device) for unit, (_, _, device) in pins.items()}
+
+
+def _option(pattern: str, device: str) -> str:
+    return f"--place '{pattern}={device}'"
+
+
+def _check_allowed(graph: Graph, members: Sequence[str], pattern: str, device: str) -> None:
+    """Refuse a pin on a device that does not take the whole unit, in the device's own words."""
+    for member in members:
+        verdict = graph.tag(member, VerdictTag).on(device)
+        if verdict.state in ("supported", "soft"):
+            continue
+        reason = verdict.reasons[0]
+        fix = f"; {reason.fix}" if reason.fix else ""
+        raise PartitionError(
+            f"{_option(pattern, device)}: '{members[0]}' can't run on '{device}': {reason.message}{fix}"
+        )
 
 
 def matches(graph: Graph, name: str, pattern: str) -> bool:

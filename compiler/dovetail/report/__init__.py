@@ -13,6 +13,7 @@ from dovetail.report.summary import (
     PartitionRow,
     Report,
     TransferTotals,
+    operators_in,
     summarize,
 )
 from dovetail.report.text import render_text, render_verdict
@@ -20,6 +21,7 @@ from dovetail.report.text import render_text, render_verdict
 __all__ = [
     "Report",
     "summarize",
+    "operators_in",
     "Body",
     "Boundary",
     "Cause",

@@ -9,6 +9,8 @@ from dovetail.plan.schema import Plan, PlanOperator, Reason
 
 PLACEMENT_RULE = "placement"
 """Stands for the rule where the device takes the operator and the placement put it elsewhere all the same."""
+UNIT_RULE = "unit"
+"""The rule of an operator that only goes where its Q/DQ group goes: what keeps the group is the cause, not this."""
 
 _VALUE = "\0"
 """Marks the place of the value found in a template; no message holds it."""
@@ -42,6 +44,8 @@ def rank_causes(plan: Plan) -> tuple[Cause, ...]:
     for operator in displaced_operators(plan):
         reasons = reasons_against(operator, plan.devices[0].id)
         for reason in reasons:
+            if reason.rule == UNIT_RULE:
+                continue
             key = (reason.rule, _template(operator, reason))
             groups.setdefault(key, []).append((operator, reason, len(reasons) == 1))
     return tuple(sorted((_cause(group) for group in groups.values()), key=_rank))
@@ -78,6 +82,8 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
 
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
+    if reason.rule == PLACEMENT_RULE:
+        return reason.message  # it quotes the user's own option
     text = nameless_message(operator, reason.message)
     # first the value: it may quote a tensor's name itself
     return _QUOTED.sub(_VALUE, text.replace(reason.got, _VALUE) if reason.got else text)

@@ -10,6 +10,7 @@ from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict,
 from dovetail.report.causes import nameless_message, placement_reason
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
 from dovetail.report.find import Match
+from dovetail.report.summary import operators_in
 from dovetail.report.text import WIDTH
 from dovetail.report.words import counted, shape_text, size_text, tensor_bytes
 
@@ -100,7 +101,7 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
     kinds = {device.id: device.kind for device in plan.devices}
     place = f", unit {operator.unit}"
     if explanation.partition:
-        size = counted(len(explanation.partition.nodes), "node")
+        size = counted(operators_in(plan, explanation.partition.id), "operator")
         place = f", partition {explanation.partition.id} of {size}{place}"
     yield "placed on", words((operator.device, KIND_STYLE[kinds[operator.device]]), place)
     yield (
@@ -118,7 +119,7 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
         yield "made from", words(_listed(operator.origins))
     if explanation.unit:
         yield "stays with", words(_listed(explanation.unit))
-    for label, neighbours in (("reads from", explanation.before), ("read by", explanation.after)):
+    for label, neighbours in (("partition reads", explanation.before), ("partition feeds", explanation.after)):
         for index, neighbour in enumerate(neighbours):
             yield label if index == 0 else "", words(_neighbour(neighbour))
 

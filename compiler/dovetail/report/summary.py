@@ -210,3 +210,8 @@ def _confidence_notes(plan: Plan) -> list[str]:
             verdicts = counted(doubtful, "verdict")
             notes.append(f"{verdicts} on {device.id} from facts of low confidence; see `dovetail explain`")
     return notes
+
+
+def operators_in(plan: Plan, partition: str) -> int:
+    """Number of operators of a partition, those in bodies not counted."""
+    return sum(operator.partition == partition and not operator.inside for operator in plan.operators)
