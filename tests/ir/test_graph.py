@@ -140,7 +140,7 @@ def test_every_node_has_a_name_of_its_own() -> None:
     )
     graph = load_model(model)
     names = [*graph, *(str(node.name) for node in graph.nested("y"))]
-    assert names == ["same", "same#2", "w", "w#2", "y", "same#3", "e"]
+    assert names == ["same", "same#2", "w#2", "w", "y", "same#3", "e"], "the nameless take no name that is given"
 
 
 def test_names_like_numbered_ones() -> None:
@@ -175,6 +175,38 @@ def test_constant_output_whose_new_name_is_taken() -> None:
     )
     assert [value.name for value in graph.outputs] == ["k", "k_constant"]
     assert list(graph.initializers) == ["k_constant#2"]
+
+
+def test_constant_that_is_two_outputs() -> None:
+    text = "g (float[2] x) => (float[2] k, float[2] y, float[2] k) <float[2] k = {1, 2}> { y = Add(x, k) }"
+    graph = graph_of(text)
+    assert [value.name for value in graph.outputs] == ["k", "y", "k"]
+    assert list(graph.initializers) == ["k_constant"]
+    assert len(graph) == 2
+
+
+def test_values_in_sibling_bodies_get_names_of_their_own() -> None:
+    graph = graph_of(
+        """g (float[2,3] x, bool c) => (float[M] y) {
+            u = Neg(x)
+            [if] y = If (c) <
+                then_branch = then () => (float[P] o) { t = Relu(x) w = Neg(t) o = Flatten(w) },
+                else_branch = other () => (float[Q] o) { t = Shape(u) w = Neg(t) o = Cast <to = 1> (w) }
+            >
+        }"""
+    )
+    values = [str(value.name) for node in graph.model.graph.all_nodes() for value in node.outputs]
+    assert sorted(values) == ["o", "o#2", "t", "t#2", "u", "w", "w#2", "y"]
+
+
+def test_many_nodes_of_one_name() -> None:
+    """Numbering each from 2 on would take minutes."""
+    count = 20_000
+    nodes = [onnx.helper.make_node("Relu", [f"v{i}"], [f"v{i + 1}"], name="same") for i in range(count)]
+    model = model_from_text(f"g (float[2] v0) => (float[2] v{count}) {{ v{count} = Relu(v0) }}")
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    assert list(load_model(model))[-1] == f"same#{count}"
 
 
 # --- tags ----------------------------------------------------------------------------------------------------------

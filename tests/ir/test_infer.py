@@ -54,6 +54,19 @@ def test_bodies() -> None:
     assert found(graph)["b"] == ("float32", (2,))
 
 
+def test_bodies_whose_values_have_the_same_names() -> None:
+    graph = graph_of(
+        """g (float[2,3] x, bool c) => (float[M,K] y) <int64[2] a = {2, 3}, int64[2] b = {3, 2}> {
+            [if] y = If (c) <
+                then_branch = then () => (float[P,Q] o) { [t1] t = Reshape(x, a) [t2] o = Neg(t) },
+                else_branch = other () => (float[R,S] o) { [e1] t = Reshape(x, b) [e2] o = Neg(t) }
+            >
+        }"""
+    )
+    shapes = {str(node.name): shape_of(node.outputs[0]) for node in graph.nested("if")}
+    assert shapes == {"t1": (2, 3), "t2": (2, 3), "e1": (3, 2), "e2": (3, 2)}
+
+
 def test_loops_that_keep_their_shapes() -> None:
     graph = graph_of(
         """g (float[2,3] x, int64 n, bool c) => (float[M,K] y) {

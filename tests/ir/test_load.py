@@ -53,9 +53,31 @@ def test_local_functions_are_inlined_under_names_of_their_own() -> None:
         )
     )
     assert [node.op_type for node in graph.nodes()] == ["Relu", "Neg"] * 3 + ["Exp"]
-    assert list(graph)[:2] == ["inner", "neg"]
-    assert sum(name.startswith("inner") for name in graph) == 3
+    assert list(graph) == ["one/inner", "one/neg", "two/inner", "two/neg", "y/call/inner", "y/call/neg", "y/q"]
     assert not graph.model.functions
+
+
+def test_local_functions_with_bodies() -> None:
+    graph = same_as_onnxruntime(
+        model_from_text(
+            """<ir_version: 8, opset_import: ["": 17, "local": 1]>
+            g (float[2] x, bool c) => (float[2] y) {
+                [if] y = If (c) <
+                    then_branch = then () => (float[2] t) { [call] t = local.F(x, c) },
+                    else_branch = other () => (float[2] e) { [inner] e = Neg(x) }
+                >
+            }
+            <domain: "local", opset_import: ["": 17]> F (p, c) => (q) {
+                [choice] q = If (c) <
+                    then_branch = then () => (float[2] t) { [inner] t = Neg(p) },
+                    else_branch = other () => (float[2] e) { e = Exp(p) }
+                >
+            }"""
+        )
+    )
+    names = {str(node.name) for node in graph.nested("if")}
+    assert names == {"call/choice", "call/inner", "call/e", "inner"}
+    assert not any(node.metadata_props for node in graph.nested("if")), "no notes stay"
 
 
 def test_function_with_an_attribute() -> None:

@@ -7,8 +7,8 @@ import networkx as nx
 import onnx_ir
 
 from dovetail.ir import lineage
-from dovetail.ir.names import all_nodes, give_unique_names, unique_name
-from dovetail.ir.nested import bodies, nested_graphs, nested_nodes, read_values, release_bodies
+from dovetail.ir.names import all_nodes, give_unique_names, give_unique_value_names, own_values, unique_name
+from dovetail.ir.nested import bodies, nested_nodes, read_values, release_bodies
 from dovetail.plan.errors import DovetailError, ModelError, PassError
 
 Tag = TypeVar("Tag")
@@ -42,7 +42,7 @@ class Graph:
         self._origins: lineage.Origins = {}
         self._broken_by = ""
         _forward_constant_outputs(model.graph)
-        _rename_shadowed_constants(model.graph)
+        give_unique_value_names(model.graph)
         give_unique_names(all_nodes(model.graph), set())
         self._original = frozenset(str(node.name) for node in all_nodes(model.graph))
         self.nx: nx.MultiDiGraph[str] = self._build()
@@ -157,8 +157,8 @@ class Graph:
     def _rebuild(self, before: list[lineage.Was]) -> None:
         graph = self.model.graph
         _forward_constant_outputs(graph)
-        _rename_shadowed_constants(graph)
         ancestors = lineage.heirs(before, graph)
+        give_unique_value_names(graph)  # after the heirs, which are found by names; a lifted constant may take one
         old = {was.node for was in before}
         nodes = list(all_nodes(graph))
         taken = {str(node.name) for node in nodes if node in old}
@@ -218,32 +218,19 @@ def _is_sorted(graph: onnx_ir.Graph) -> bool:
 
 def _forward_constant_outputs(graph: onnx_ir.Graph) -> None:
     """Give each output that is a constant a node that makes it, so that some partition delivers it."""
-    for index, value in enumerate(graph.outputs):
-        if not value.is_initializer() or value.is_graph_input():
-            continue
+    constants = dict.fromkeys(value for value in graph.outputs if value.is_initializer() and not value.is_graph_input())
+    if not constants:
+        return
+    taken = {str(value.name) for value in own_values(graph)}
+    forwarded: dict[onnx_ir.Value, onnx_ir.Value] = {}
+    for value in constants:  # each once, however often it is listed
         name = str(value.name)
-        value.name = unique_name(f"{name}_constant", {str(own.name) for own in _own_values(graph)})
+        value.name = unique_name(f"{name}_constant", taken)
         forward = onnx_ir.node("Identity", inputs=[value], name=name)
         forward.outputs[0].name = name
         forward.outputs[0].type, forward.outputs[0].shape = value.type, value.shape
         graph.append(forward)
-        graph.outputs[index] = forward.outputs[0]
-
-
-def _rename_shadowed_constants(graph: onnx_ir.Graph) -> None:
-    """Keep the names of constants apart from those in bodies.
-
-    A constant that was lifted out of one branch may be called as something in the other branch is, which ONNX
-    forbids once the constant stands around both.
-    """
-    inner = {str(value.name) for node in graph for body in nested_graphs(node) for value in _own_values(body)}
-    taken = inner.union(graph.initializers)
-    for name in [name for name in graph.initializers if name in inner]:
-        graph.initializers[name].name = unique_name(name, taken)
-
-
-def _own_values(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Value]:
-    yield from graph.inputs
-    yield from graph.initializers.values()
-    for node in graph:
-        yield from node.outputs
+        forwarded[value] = forward.outputs[0]
+    for index, value in enumerate(graph.outputs):
+        if value in forwarded:
+            graph.outputs[index] = forwarded[value]

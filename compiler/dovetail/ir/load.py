@@ -10,7 +10,8 @@ from dovetail.ir.binding import Bindings, apply_bindings
 from dovetail.ir.door import attach_base_dir, open_model
 from dovetail.ir.graph import Graph
 from dovetail.ir.infer import forget_shapes, infer
-from dovetail.ir.names import all_nodes
+from dovetail.ir.inline import mark_calls, name_after_calls
+from dovetail.ir.names import all_nodes, give_unique_value_names
 from dovetail.ir.semantics import check_before_inference, check_semantics
 from dovetail.plan.errors import DovetailError, ModelError
 
@@ -63,6 +64,7 @@ def _normalize(model: onnx_ir.Model, name: str) -> None:
         onnx_ir_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         onnx_ir_passes.LiftSubgraphInitializersToMainGraphPass(),
     )
+    mark_calls(model)
     for step in steps:
         try:
             step(model)
@@ -70,6 +72,8 @@ def _normalize(model: onnx_ir.Model, name: str) -> None:
             raise
         except Exception as error:
             raise ModelError(f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}") from error
+    name_after_calls(model)
+    give_unique_value_names(model.graph)
     _hold_attribute_tensors(model)
 
 
