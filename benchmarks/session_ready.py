@@ -52,11 +52,12 @@ print('\\n' + json.dumps({'ready_s': ready, 'npu_subgraphs': kinds.count('npu'),
 
 
 def measure(script: str, *arguments: str) -> dict[str, object]:
-    """Run a script in a process of its own; its last line is the result."""
+    """Run a script in a process of its own; its last JSON line is the result."""
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=300)
     if done.returncode:
         return {"failed": f"exit status {done.returncode}"}
-    result: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # the vendor's library prints as well
+    result: dict[str, object] = json.loads(lines[-1])
     return result
 
 

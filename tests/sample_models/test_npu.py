@@ -30,7 +30,8 @@ def _probe(name: str, tmp_path: Path) -> dict[str, Any]:
     command = [sys.executable, str(Path(__file__).with_name("qnn_probe.py")), str(model), SM8650, str(feeds)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # the vendor's library prints as well
+    report: dict[str, Any] = json.loads(lines[-1])
     return report
 
 
