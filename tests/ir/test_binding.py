@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 from tests.conftest import Array, assert_same_outputs, model_from_text, random_feeds, run_cpu
 
 from dovetail.ir import Bindings, Graph, extract, load_model, shape_of
@@ -59,6 +60,30 @@ def test_shape_of_unknown_rank() -> None:
 def test_old_shapes_are_forgotten() -> None:
     model = model_from_text("g (float[N] x) => (float[M] y) { u = Concat <axis = 0> (x, x) y = Relu(u) }")
     assert shapes(load_model(model, Bindings(dims={"N": 3})))["u"] == (6,)
+
+
+def test_old_sizes_are_forgotten() -> None:
+    """What was declared for a batch of one no longer holds; what only a custom operator's maker knows does."""
+    model = model_from_text(
+        '<ir_version: 8, opset_import: ["": 17, "custom": 1]>'
+        "g (float[N,3] x) => (float[1,3] y, float[1] s, float[7] z)"
+        "{ h = Relu(x) y = Neg(h) s = ReduceSum <keepdims = 0> (y) z = custom.Thing(x) }"
+    )
+    model.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, [1, 3]))
+    found = shapes(load_model(model, Bindings(dims={"N": 8})))
+    assert found == {"x": (8, 3), "h": (8, 3), "y": (8, 3), "s": (), "z": (7,)}
+
+
+def test_old_sizes_in_bodies_are_forgotten() -> None:
+    model = model_from_text(
+        """g (float[N,3] x, int64 n, bool c) => (float[1,3] y) {
+            [loop] y = Loop (n, c, x) <body = body (int64 i, bool before, float[1,3] a) => (bool again, float[1,3] b)
+                { again = Identity(before) b = Neg(a) }>
+        }"""
+    )
+    graph = load_model(model, Bindings(dims={"N": 8}))
+    assert shapes(graph)["y"] == (8, 3)
+    assert [shape_of(node.outputs[0]) for node in graph.nested("loop")] == [(), (8, 3)]
 
 
 def test_symbols_in_bodies() -> None:

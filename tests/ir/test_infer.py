@@ -78,6 +78,44 @@ def test_loops_that_keep_their_shapes() -> None:
     assert found(graph)["u"] == ("float32", (2, 3))
 
 
+def growing_loop(count: int) -> onnx.ModelProto:
+    """A loop whose first value grows, and each other one takes over the one before it: all of them grow in the end."""
+    steps = "b0 = Concat <axis = 0> (a0, a0)" + "".join(f"b{i} = Relu(a{i - 1})" for i in range(1, count))
+    entering, leaving = ("".join(f", float[{name}{i}] {name}{i}" for i in range(count)) for name in "ab")
+    return model_from_text(
+        f"""g (float[2] x, int64 n, bool c) => (float[M] y0, float[K] z) {{
+            {", ".join(f"y{i}" for i in range(count))}, scanned = Loop (n, c{", x" * count})
+            <body = body (int64 i, bool before{entering}) => (bool again{leaving}, float[S] s)
+                {{ again = Identity(before) {steps} s = Identity(a0) }}>
+            z = Flatten <axis = 0> (scanned)
+        }}"""
+    )
+
+
+def test_assumptions_about_loops_are_given_up_after_a_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["dovetail.ir.infer"]
+    asked = 0
+    real = module.infer_shapes
+
+    def count(model: bytes, name: str) -> onnx.ModelProto:
+        nonlocal asked
+        asked += 1
+        answer = real(model, name)
+        assert isinstance(answer, onnx.ModelProto)
+        return answer
+
+    monkeypatch.setattr(module, "infer_shapes", count)
+    shapes = found(load_model(growing_loop(30)))
+    assert asked <= 6
+    assert not any(isinstance(size, int) for i in range(30) for size in shapes[f"y{i}"][1] or ())
+
+
+def test_what_followed_from_a_wrong_assumption_is_forgotten() -> None:
+    shapes = found(load_model(growing_loop(1)))
+    sizes = {size for name in ("b0", "s", "scanned", "y0") for size in shapes[name][1] or ()}
+    assert not any(isinstance(size, int) for size in sizes)
+
+
 def test_large_weights_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["dovetail.ir.infer"]
     sent: list[bytes] = []

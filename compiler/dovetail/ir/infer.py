@@ -6,7 +6,8 @@ import onnx_ir
 from dovetail.ir.loops import infer_carried_shapes
 from dovetail.ir.names import all_nodes
 from dovetail.ir.native import infer_shapes
-from dovetail.ir.nested import nested_graphs
+from dovetail.ir.nested import bodies, nested_graphs
+from dovetail.ir.schema import op_schema, opset_version
 from dovetail.ir.values import in_memory
 
 KEPT_ELEMENTS = 1024
@@ -16,8 +17,9 @@ KEPT_ELEMENTS = 1024
 def infer(model: onnx_ir.Model, name: str) -> bool:
     """Fill in the types and shapes that inference finds; what is known already is only ever made more precise.
 
-    Returns whether anything was learnt. Time is linear in nodes, plus about 0.3 s for the child process, which runs
-    once, and twice more where a Loop carries values.
+    Returns whether anything was learnt. Time is linear in nodes, plus about 0.3 s to start the child process. It is
+    asked once, and where a Loop carries values of unknown shape up to `dovetail.ir.loops.MAX_ROUNDS` times more, and
+    once again if that found any.
 
     Raises:
         ModelError: inference crashed, or ran out of memory or time. Types that contradict each other pass.
@@ -41,13 +43,14 @@ def _infer_once(model: onnx_ir.Model, name: str) -> bool:
 
 
 def forget_shapes(model: onnx_ir.Model) -> None:
-    """Drop every shape that is not declared at an input or a constant, so that inference starts anew.
+    """Drop the shape of every value that a node makes or gives its bodies, so that inference starts anew.
 
-    Shapes that were inferred for other input sizes are worse than none.
+    Shapes that were inferred for other input sizes are worse than none. Those of operators that ONNX does not define
+    stay: inference can't find them again.
     """
     for node in all_nodes(model.graph):
-        for value in node.outputs:
-            if value.shape is not None and not value.shape.is_static():
+        if op_schema(node.op_type, node.domain, opset_version(model, node.domain)).outputs:
+            for value in [*node.outputs, *(value for _, body in bodies(node) for value in body.inputs)]:
                 value.shape = None
 
 

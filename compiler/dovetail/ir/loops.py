@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 import onnx_ir
 
-from dovetail.ir.names import all_nodes
+from dovetail.ir.names import all_nodes, own_values
 from dovetail.ir.nested import nested_graphs
+
+MAX_ROUNDS = 4
+"""A wrong assumption may hide the next one, so a loop could be made to need a round, an inference of the whole model,
+for each value that it carries. Real ones settle in two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,6 @@ class _Carried:
     entering: onnx_ir.Value
     leaving: onnx_ir.Value
     final: onnx_ir.Value
-    loop: onnx_ir.Node
 
     def is_open(self) -> bool:
         """Whether there is something to find out."""
@@ -37,11 +40,14 @@ def infer_carried_shapes(model: onnx_ir.Model, infer_once: Callable[[], bool]) -
         model: a model whose other shapes are inferred.
         infer_once: infers the shapes of the model again, bodies included.
 
-    Every round gives up at least one assumption or ends, so there are at most as many rounds as carried values.
+    Every round gives up the assumptions that turn out wrong, with all that was inferred from them; after
+    `MAX_ROUNDS` all that are left.
     """
     assumed = [carried for carried in _carried_values(model) if carried.is_open()]
-    while assumed:
-        before = [(value, value.shape) for value in _body_values(carried.loop for carried in assumed)]
+    before = [(value, value.shape) for value in _values(model)]
+    for _ in range(MAX_ROUNDS):
+        if not assumed:
+            break
         for carried in assumed:
             carried.entering.shape = _copy(carried.initial.shape)
         infer_once()
@@ -63,15 +69,12 @@ def _carried_values(model: onnx_ir.Model) -> Iterable[_Carried]:
         body = node.attributes["body"].as_graph()
         for index, initial in enumerate(node.inputs[2:]):
             if initial is not None and index + 2 < len(body.inputs) and index < len(node.outputs):
-                yield _Carried(initial, body.inputs[index + 2], body.outputs[index + 1], node.outputs[index], node)
+                yield _Carried(initial, body.inputs[index + 2], body.outputs[index + 1], node.outputs[index])
 
 
-def _body_values(loops: Iterable[onnx_ir.Node]) -> Iterable[onnx_ir.Value]:
-    for loop in dict.fromkeys(loops):
-        for graph in nested_graphs(loop):
-            yield from graph.inputs
-            for node in graph:
-                yield from node.outputs
+def _values(model: onnx_ir.Model) -> Iterable[onnx_ir.Value]:
+    graphs = [model.graph, *(inner for node in model.graph for inner in nested_graphs(node))]
+    return (value for graph in graphs for value in own_values(graph))
 
 
 def _copy(shape: onnx_ir.Shape | None) -> onnx_ir.Shape | None:
