@@ -1,7 +1,7 @@
 """One DequantizeLinear for each reader."""
 
 import pytest
-from tests.passes.conftest import after, leaves_alone, operators
+from tests.passes.conftest import after, graph_of, leaves_alone, operators
 
 from dovetail.passes.legalize import LegalizeSharedDequantize
 
@@ -33,6 +33,15 @@ def test_copies_are_behind_each_other_and_typed() -> None:
 
 def test_reader_that_reads_twice_counts_once() -> None:
     assert readers(SHARED.replace("Neg(d)", "Add(d, d)")) == {"dq": ["r"], "dq#2": ["n"]}
+
+
+@pytest.mark.parametrize(("domain", "count"), [("com.microsoft", 2), ("custom", 1)])
+def test_other_domains(domain: str, count: int) -> None:
+    """ONNX Runtime's own operator is the same one; another's of this name may be anything."""
+    header = f'<ir_version: 8, opset_import: ["": 17, "{domain}": 1]>'
+    graph = graph_of(header + SHARED.replace("Dequantize", f"{domain}.Dequantize"))
+    assert PASS.run(graph) == (count > 1)
+    assert operators(graph).count("DequantizeLinear") == count
 
 
 def test_an_output_keeps_the_original() -> None:

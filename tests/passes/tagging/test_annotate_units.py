@@ -51,6 +51,18 @@ def test_group_with_activation() -> None:
     assert graph.tag("act", UnitTag).main == "op"
 
 
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [("com.microsoft", [["dq", "op", "q"]]), ("custom", [["dq"], ["op"], ["q"]])],
+)
+def test_group_of_other_domains(domain: str, expected: list[list[str]]) -> None:
+    text = f"g (uint8[4] q) => (uint8[4] y) {SCALE} {{ [dq] a = {DQ % 'q'} [op] b = Exp(a) [q] y = {Q % 'b'} }}"
+    for op_type in ("DequantizeLinear", "QuantizeLinear"):
+        text = text.replace(f"= {op_type}", f"= {domain}.{op_type}")
+    graph = graph_of(f'<ir_version: 8, opset_import: ["": 17, "{domain}": 1]>{text}')
+    assert units(graph) == expected
+
+
 def test_groups_follow_each_other() -> None:
     graph = quantized(f"[op] b = Exp(a) [q] c = {Q % 'b'} [dq2] d = {DQ % 'c'} [op2] e = Neg(d) [q2] y = {Q % 'e'}")
     assert units(graph) == [["dq", "op", "q"], ["dq2", "op2", "q2"]]

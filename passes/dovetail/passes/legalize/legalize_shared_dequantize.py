@@ -7,6 +7,7 @@ import onnx_ir
 
 from dovetail.ir import COPY_OF, Graph, unique_name
 from dovetail.passes.base import GraphPass
+from dovetail.passes.quantize import is_dequantize
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def _legalize(model: onnx_ir.Model) -> bool:
     taken = {str(value.name) for node in model.graph.all_nodes() for value in node.outputs}
     taken.update(model.graph.initializers, (str(value.name) for value in model.graph.inputs))
     for node in list(model.graph):
-        if node.op_type == "DequantizeLinear":
+        if is_dequantize(node):
             changed |= _split(model.graph, node, taken)
     return changed
 

@@ -8,6 +8,7 @@ import onnx_ir
 
 from dovetail.ir import Graph, dtype_name
 from dovetail.passes.base import GraphPass
+from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging.tags import FusionTag, UnitTag
 
 ACTIVATIONS = frozenset(
@@ -27,8 +28,6 @@ ACTIVATIONS = frozenset(
 )
 FUSES_ACTIVATION = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Sub", "MaxPool", "AveragePool"})
 """Operators that NPU compilers commonly run together with the activation behind them."""
-
-_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class AnnotateUnits(GraphPass):
         main: dict[str, str] = {}
         quantized: set[str] = set()
         for name in graph:
-            if graph.node(name).op_type not in (_QUANTIZE, _DEQUANTIZE):
+            node = graph.node(name)
+            if not is_quantize(node) and not is_dequantize(node):
                 _gather_group(graph, name, main, quantized)
         if _join_sequences(graph, main):
             _join_cycles(graph, main)
@@ -94,7 +94,7 @@ def _is_float_sink(graph: Graph, name: str) -> bool:
 
 def _serves_only(graph: Graph, source: str, reader: str) -> bool:
     node = graph.node(source)
-    if node.op_type != _DEQUANTIZE or node.outputs[0].is_graph_output():
+    if not is_dequantize(node) or node.outputs[0].is_graph_output():
         return False
     return set(graph.nx.successors(source)) == {reader} and not _captured(graph, reader, node.outputs[0])
 
@@ -118,7 +118,7 @@ def _quantizers(graph: Graph, name: str) -> list[str]:
     node = graph.node(name)
     if any(value.is_graph_output() for value in node.outputs):
         return []
-    if not all(graph.node(r).op_type == _QUANTIZE and set(graph.nx.predecessors(r)) == {name} for r in readers):
+    if not all(is_quantize(graph.node(r)) and set(graph.nx.predecessors(r)) == {name} for r in readers):
         return []
     return readers
 

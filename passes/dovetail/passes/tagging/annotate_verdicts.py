@@ -7,6 +7,7 @@ import onnx_ir
 
 from dovetail.ir import Graph
 from dovetail.passes.base import GraphPass
+from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging.tags import BodyTag, UnitTag, VerdictTag
 from dovetail.passes.tagging.views import operator_view
 from dovetail.plan.schema import Reason
@@ -35,7 +36,7 @@ class AnnotateVerdicts(GraphPass):
         for name in graph:
             unit = graph.tag(name, UnitTag)
             node = graph.node(name)
-            if unit.quantized and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            if unit.quantized and (is_quantize(node) or is_dequantize(node)):
                 followers.append((name, unit.main))
             else:
                 graph.set_tag(name, self._judge(graph, node, groups.get(unit.index, [])))

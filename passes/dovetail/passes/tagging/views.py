@@ -16,10 +16,9 @@ from dovetail.ir import (
     opset_version,
     shape_of,
 )
+from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.targets import OperatorView, QuantView, TensorView
 from dovetail.targets.view import Array
-
-_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 
 def operator_view(graph: Graph, node: onnx_ir.Node, group: Iterable[onnx_ir.Node] = ()) -> OperatorView:
@@ -60,7 +59,7 @@ def _input_view(value: onnx_ir.Value | None, members: set[onnx_ir.Node]) -> Tens
     if value is None:
         return None
     producer = value.producer()
-    if producer in members and producer is not None and producer.op_type == _DEQUANTIZE:
+    if producer in members and producer is not None and is_dequantize(producer):
         source = producer.inputs[0]
         assert source is not None
         return _view(value, source, _quantization(producer, source))
@@ -70,9 +69,9 @@ def _input_view(value: onnx_ir.Value | None, members: set[onnx_ir.Node]) -> Tens
 def _output_view(value: onnx_ir.Value, members: set[onnx_ir.Node]) -> TensorView:
     """The view of an output; in a group, of what QuantizeLinear behind it (or behind its activation) makes of it."""
     behind = [reader for reader in value.consumers() if reader in members]
-    if len(behind) == 1 and behind[0].op_type != _QUANTIZE:
+    if len(behind) == 1 and not is_quantize(behind[0]):
         behind = [reader for reader in behind[0].outputs[0].consumers() if reader in members]
-    if not behind or behind[0].op_type != _QUANTIZE:
+    if not behind or not is_quantize(behind[0]):
         return _view(value, value, None)
     return _view(value, behind[0].outputs[0], _quantization(behind[0], behind[0].outputs[0]))
 
