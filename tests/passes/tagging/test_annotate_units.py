@@ -68,6 +68,34 @@ def test_groups_follow_each_other() -> None:
     assert units(graph) == [["dq", "op", "q"], ["dq2", "op2", "q2"]]
 
 
+def test_activation_with_its_own_source() -> None:
+    graph = quantized(
+        f"[op] b = Add(a, a) [slope] r2 = {DQ % 'r'} [act] c = PRelu(b, r2) [q] y = {Q % 'c'}",
+        inputs="uint8[4] q, uint8[4] r",
+    )
+    assert sorted(units(graph)[0]) == sorted(graph)
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        pytest.param(f"[op] b = Add(a, f) [q] y = {Q % 'b'}", id="operator"),
+        pytest.param(f"[op] b = Add(a, a) [act] c = PRelu(b, f) [q] y = {Q % 'c'}", id="activation"),
+        pytest.param("[op] y = Less(a, f)", id="comparison"),
+    ],
+)
+def test_floats_past_the_dequantizers(middle: str) -> None:
+    """In a group the device would compute in integers, with an operand that is none."""
+    outputs = "bool[4] y" if "Less" in middle else "uint8[4] y"
+    graph = quantized(middle, outputs, "uint8[4] q, float[4] f")
+    assert units(graph) == [[name] for name in graph]
+
+
+def test_other_operands_need_no_dequantizer() -> None:
+    graph = quantized(f"[op] b = Gather(a, i) [act] c = PRelu(b, s) [q] y = {Q % 'c'}", inputs="uint8[4] q, int64[4] i")
+    assert units(graph) == [["dq", "op", "act", "q"]], "indices, and constants"
+
+
 def test_two_quantizers_and_two_sources() -> None:
     graph = quantized(
         f"[dq2] a2 = {DQ % 'r'} [op] b = Mul(a, a2) [q] y = {Q % 'b'} [q2] y2 = {Q % 'b'}",

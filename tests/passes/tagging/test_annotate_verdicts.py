@@ -52,6 +52,14 @@ def test_quantized_operator_is_judged_by_its_integers(target: LoadTarget) -> Non
     assert any(reason.rule == "dtype" or "float32" in reason.got for reason in outside.reasons)
 
 
+@pytest.mark.parametrize("name", ["arm-ethos-u85", "qualcomm-hexagon-htp"])
+def test_activation_in_a_group_is_judged_by_its_integers(name: str, target: LoadTarget) -> None:
+    text = f"""g (int8[1,4,4,8] q) => (int8[1,4,4,8] y) <float s = {{0.1}}, int8 z = {{3}}>
+        {{ [dq] a = {DQ % "q"} [add] b = Add(a, a) [act] c = Relu(b) [q] y = {Q % "c"} }}"""
+    graph = tagged(graph_of(text), target(name))
+    assert [graph.tag(each, VerdictTag).on("npu").state for each in graph] == ["supported"] * 4
+
+
 def test_group_goes_where_its_operator_goes(target: LoadTarget) -> None:
     text = f"""g (int8[1,4,4,8] q) => (int8[1,4,4,8] y) <float s = {{0.1}}, int8 z = {{3}}>
         {{ [dq] a = {DQ % "q"} [op] b = Tan(a) [q] y = {Q % "b"} }}"""

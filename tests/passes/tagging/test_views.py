@@ -78,6 +78,41 @@ def test_result_in_a_group_is_what_the_quantizer_makes_of_it(name: str) -> None:
     assert (result.quant.scheme, result.quant.axis) == ("per_channel", 1)
 
 
+def test_activation_in_a_group_reads_what_it_hands_on() -> None:
+    """As the device computes them, in one step; a float operand would keep the group off every integer NPU."""
+    graph = graph_of(GROUP)
+    view = operator_view(graph, graph.node("act"), [graph.node(each) for each in graph])
+    (operand,) = view.inputs
+    assert operand is not None
+    assert (operand.name, operand.dtype) == ("c", "uint8")
+    assert operand.quant is not None
+    assert (operand.quant.scheme, operand.quant.axis) == ("per_channel", 1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "values", "attributes", "scheme", "axis"),
+    [
+        ("float s", "{1}", "", "per_tensor", None),
+        ("float[1] s", "{1}", "<axis = -3>", "per_tensor", None),
+        ("float[2] s", "{1, 2}", "", "per_channel", 1),
+        ("float[4] s", "{1, 2, 3, 4}", "<axis = -1>", "per_channel", 2),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_scheme_and_axis(scale: str, values: str, attributes: str, scheme: str, axis: int | None, known: bool) -> None:
+    """The shape of the scale decides, which is known even where its value is an input."""
+    inputs, constants = ("", f"<{scale} = {values}>") if known else (f", {scale}", "")
+    graph = graph_of(
+        f"g (uint8[1,2,4] q{inputs}) => (float[1,2,4] y) {constants}"
+        f"{{ [dq] a = DequantizeLinear {attributes} (q, s) [op] y = Exp(a) }}"
+    )
+    (operand,) = operator_view(graph, graph.node("op"), [graph.node(each) for each in graph]).inputs
+    assert operand is not None
+    assert operand.quant is not None
+    assert (operand.quant.scheme, operand.quant.axis) == (scheme, axis)
+    assert (operand.quant.scale is not None) == known
+
+
 def test_outside_a_group_nothing_is_quantized() -> None:
     graph = graph_of(GROUP)
     view = operator_view(graph, graph.node("op"))

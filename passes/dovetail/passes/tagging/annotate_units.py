@@ -1,12 +1,13 @@
 """Units: which operators must stay together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import networkx as nx
 import onnx_ir
 
-from dovetail.ir import Graph, dtype_name
+from dovetail.ir import Graph, dtype_name, is_constant, read_values
 from dovetail.passes.base import GraphPass
 from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging.tags import FusionTag, UnitTag
@@ -35,7 +36,9 @@ class AnnotateUnits(GraphPass):
     """Set a `UnitTag` on every node, and a `FusionTag` on each activation that its producer may absorb.
 
     A Q/DQ group is one unit: `DequantizeLinear -> operator [-> activation] -> QuantizeLinear`, with every
-    DequantizeLinear that serves this operator alone and every QuantizeLinear behind it. Nodes that hand a sequence
+    DequantizeLinear that serves one of these alone and every QuantizeLinear behind them. All floats that enter it
+    are constants or come through such a DequantizeLinear: no device computes in integers with floats among them.
+    Nodes that hand a sequence
     or an optional to each other are one unit as well, with what lies between them: only tensors cross devices. Every
     other node is a unit of its own.
 
@@ -74,22 +77,37 @@ def _gather_group(graph: Graph, name: str, main: dict[str, str], quantized: set[
     """Point the Q/DQ nodes around an operator to it, if it stands in a group."""
     if name in main:  # an activation that a group before it took in
         return
-    sources = [before for before in dict.fromkeys(graph.nx.predecessors(name)) if _serves_only(graph, before, name)]
-    last = name
+    inner = [name]
     activation = _only_reader(graph, name)
     if activation is not None and graph.node(activation).op_type in ACTIVATIONS and _quantizers(graph, activation):
-        last = activation
-    sinks = _quantizers(graph, last)
-    if not sources or not (sinks or _is_float_sink(graph, name)):
+        inner.append(activation)
+    sources = [
+        before
+        for reader in inner
+        for before in dict.fromkeys(graph.nx.predecessors(reader))
+        if _serves_only(graph, before, reader)
+    ]
+    sinks = _quantizers(graph, inner[-1])
+    if not sources or not (sinks or _yields_no_floats(graph, name)) or _takes_floats(graph, inner, sources):
         return
-    members = [*sources, *sinks, *([last] if last != name else [])]
-    main.update((member, name) for member in members)
+    main.update((member, name) for member in (*sources, *inner[1:], *sinks))
     quantized.add(name)
 
 
-def _is_float_sink(graph: Graph, name: str) -> bool:
-    """An operator whose result is not made of floats needs no QuantizeLinear behind it (ArgMax, a comparison)."""
-    return not any((dtype_name(value) or "float").startswith(("float", "bfloat")) for value in graph.node(name).outputs)
+def _yields_no_floats(graph: Graph, name: str) -> bool:
+    """Whether no QuantizeLinear is needed behind an operator (ArgMax, a comparison)."""
+    return not any(_is_float(value) for value in graph.node(name).outputs)
+
+
+def _takes_floats(graph: Graph, inner: Sequence[str], sources: Sequence[str]) -> bool:
+    """Whether floats enter the operators of a group past its DequantizeLinear nodes; constants do not count."""
+    members = {graph.node(name) for name in (*inner, *sources)}
+    values = [value for name in inner for value in read_values(graph.node(name))]
+    return any(_is_float(value) and not is_constant(value) and value.producer() not in members for value in values)
+
+
+def _is_float(value: onnx_ir.Value) -> bool:
+    return (dtype_name(value) or "float").startswith(("float", "bfloat"))
 
 
 def _serves_only(graph: Graph, source: str, reader: str) -> bool:

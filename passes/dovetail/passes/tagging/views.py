@@ -59,11 +59,13 @@ def _input_view(value: onnx_ir.Value | None, members: set[onnx_ir.Node]) -> Tens
     if value is None:
         return None
     producer = value.producer()
-    if producer in members and producer is not None and is_dequantize(producer):
-        source = producer.inputs[0]
-        assert source is not None
-        return _view(value, source, _quantization(producer, source))
-    return _view(value, value, None)
+    if producer is None or producer not in members:
+        return _view(value, value, None)
+    if not is_dequantize(producer):  # between an operator and its activation: what the former hands on
+        return _output_view(value, members)
+    source = producer.inputs[0]
+    assert source is not None
+    return _view(value, source, _quantization(producer, source))
 
 
 def _output_view(value: onnx_ir.Value, members: set[onnx_ir.Node]) -> TensorView:
@@ -95,20 +97,32 @@ def _reader(value: onnx_ir.Value) -> Callable[[], Array] | None:
 
 
 def _quantization(node: onnx_ir.Node, stored: onnx_ir.Value) -> QuantView:
-    scale = _constant(node, 1)
     block = node.attributes.get("block_size")
-    attribute = node.attributes.get("axis")
-    single = scale is not None and scale.size == 1
+    single = _is_single(node.inputs[1])
     scheme: Literal["per_tensor", "per_channel", "per_block"] = "per_tensor" if single else "per_channel"
     if block is not None and block.as_int():
         scheme = "per_block"
     return QuantView(
         scheme=scheme,
-        axis=None if single else 1 if attribute is None else attribute.as_int(),
-        scale=scale,
+        axis=None if scheme == "per_tensor" else _axis(node),
+        scale=_constant(node, 1),
         zero_point=_constant(node, 2),
         dtype=dtype_name(stored) or "unknown",
     )
+
+
+def _is_single(scale: onnx_ir.Value | None) -> bool:
+    """Whether one scale serves the whole tensor; one of unknown shape is taken for many, which devices take less."""
+    shape = None if scale is None else shape_of(scale)
+    return shape is not None and all(dim == 1 for dim in shape)
+
+
+def _axis(node: onnx_ir.Node) -> int:
+    attribute = node.attributes.get("axis")
+    axis = 1 if attribute is None else attribute.as_int()
+    shapes = (shape_of(value) for value in (node.inputs[0], node.outputs[0]) if value is not None)
+    rank = next((len(shape) for shape in shapes if shape is not None), 0)
+    return axis + rank if axis < 0 else axis
 
 
 def _constant(node: onnx_ir.Node, index: int) -> Array | None:
