@@ -55,12 +55,49 @@ def test_beyond_the_range() -> None:
 
 
 def test_exact_nodes() -> None:
-    """What is computed in integers between Q and DQ is not rounded, nor is what goes in and out of it."""
+    """What is computed in integers between Q and DQ is not rounded; what comes in from others is."""
     x = np.array([1.0001, 3.1415926], np.float32)
     text = "g (float[2] x) => (float[2] y, float[2] z) { [a] y = Add(x, x) [b] z = Neg(y) }"
     got = run_cpu(rounded(text, ("a",)), {"x": x}, optimize=False)
-    np.testing.assert_array_equal(got["y"], x + x)
-    np.testing.assert_array_equal(got["z"], half(-(x + x)))
+    np.testing.assert_array_equal(got["y"], half(x) + half(x))
+    np.testing.assert_array_equal(got["z"], half(-(half(x) + half(x))))
+
+
+def test_constants_of_exact_nodes() -> None:
+    """They read them as they are, whoever else reads them rounded."""
+    x, k = np.ones(2, np.float32), np.array([0.1, 3.3], np.float32)
+    text = """g (float[2] x) => (float[2] y, float[2] z) <float[2] k = {0.1, 3.3}, float[2] only = {0.1, 3.3}>
+        { [a] u = Mul(x, k) [b] y = Div(u, only) [c] z = Mul(x, k) }"""
+    model = rounded(text, ("a", "b"))
+    got = run_cpu(model, {"x": x}, optimize=False)
+    np.testing.assert_array_equal(got["y"], x * k / k)
+    np.testing.assert_array_equal(got["z"], half(k))
+    assert sum("only" in node.input for node in model.graph.node) == 1
+
+
+def test_what_an_exact_node_reads_is_rounded_for_all() -> None:
+    """A QuantizeLinear does not bring back what is beyond the range of the float16 it reads."""
+    text = """g (float[1] x) => (uint8[1] q, float[1] y) <float s = {1000.0}, uint8 z = {0}>
+        { h = Exp(x) [q] q = QuantizeLinear(h, s, z) y = Abs(h) }"""
+    got = run_cpu(rounded(text, ("q",)), {"x": np.array([11.5], np.float32)}, optimize=False)
+    np.testing.assert_array_equal(got["q"], [255])
+    np.testing.assert_array_equal(got["y"], [np.inf])
+
+
+def test_names_like_those_of_rounded_tensors() -> None:
+    model = model_of("g (float[2] x) => (float[2] y) { u = Neg(x) v = Abs(u) y = Exp(v) }")
+    names = {"u": "x/rounded", "v": "y/exact"}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in model.graph.value_info:
+        value.name = names[value.name]
+    result = round_to_half(model, ())
+    assert result is not None
+    onnx.checker.check_model(result, full_check=True)
+    x = np.array([1.0001, 3.1415926], np.float32)
+    got = run_cpu(result, {"x": x}, optimize=False)["y"]
+    np.testing.assert_array_equal(got, half(np.exp(half(x))))
 
 
 def test_other_types_pass() -> None:
@@ -89,3 +126,33 @@ def test_bodies_read_rounded_tensors(condition: bool) -> None:
     x, k = np.array([1.0001, 3.1415926], np.float32), np.array([0.1, 3.3], np.float32)
     got = run_cpu(model, {"x": x, "c": np.array(condition)}, optimize=False)["y"]
     np.testing.assert_array_equal(got, half(half(x) + half(k) if condition else half(x) * half(k)))
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_bodies_are_rounded(condition: bool) -> None:
+    model = rounded(
+        """g (float[1] x, bool c) => (float[1] y) <float[1] big = {1000.0}, bool true = {1}> {
+            y = If (c) <
+                then_branch = then () => (float[1] o) { t = Mul(x, big) o = Div(t, big) },
+                else_branch = other () => (float[1] o) {
+                    o = If (true) <
+                        then_branch = deep () => (float[1] o) { t = Mul(x, big) o = Div(t, big) },
+                        else_branch = flat () => (float[1] e) { e = Neg(x) }
+                    >
+                }
+            >
+        }"""
+    )
+    got = run_cpu(model, {"x": np.array([100], np.float32), "c": np.array(condition)}, optimize=False)["y"]
+    np.testing.assert_array_equal(got, [np.inf])
+
+
+def test_names_in_bodies_hide_none_outside() -> None:
+    text = """g (float[1] x, float[1] v, int64 n) => (float[1] y, float[1] z) <bool true = {1}> {
+            y = Loop (n, true, x) <body = body (int64 i, bool b, float[1] v) => (bool o, float[1] w)
+                { o = Identity(b) w = Add(v, v) }>
+            z = Relu(v)
+        }"""
+    feeds = {"x": np.array([1], np.float32), "v": np.array([10], np.float32), "n": np.array(2)}
+    got = run_cpu(rounded(text), feeds, optimize=False)
+    np.testing.assert_array_equal([got["y"], got["z"]], [[4], [10]])
