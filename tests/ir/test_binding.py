@@ -57,6 +57,26 @@ def test_shape_of_unknown_rank() -> None:
     assert shapes(load_model(model, Bindings(shapes={"x": (5, 6)}))) == {"x": (5, 6), "y": (5, 6)}
 
 
+def test_sizes_are_checked_where_none_is_declared() -> None:
+    model = model_from_text("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match=r"--shape x=-5,0: a size must be in \[1, 2147483647\], got -5"):
+        load_model(model, Bindings(shapes={"x": (-5, 0)}))
+
+
+@pytest.mark.parametrize("unranked", [True, False])
+@pytest.mark.parametrize("text", ["1", "1,2,3,4"])
+def test_constant_of_a_shape_that_only_the_user_knows(unranked: bool, text: str) -> None:
+    model = model_from_text("g (float[?] x) => (float[?] y) { y = Relu(x) }")
+    if unranked:
+        model.graph.input[0].type.tensor_type.ClearField("shape")
+    graph = load_model(model, Bindings(shapes={"x": (4,)}, binds={"x": text}))
+    tensor = graph.initializers["x"].const_value
+    assert tensor is not None
+    np.testing.assert_array_equal(tensor.numpy(), [1, 2, 3, 4] if "," in text else [1, 1, 1, 1])
+
+
 def test_old_shapes_are_forgotten() -> None:
     model = model_from_text("g (float[N] x) => (float[M] y) { u = Concat <axis = 0> (x, x) y = Relu(u) }")
     assert shapes(load_model(model, Bindings(dims={"N": 3})))["u"] == (6,)

@@ -49,7 +49,10 @@ def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
             if name not in inputs:
                 raise ModelError(f"--{option} {name}: the model has no such input; it has {_list(inputs)}")
     sizes = _sizes(inputs, bindings)
-    constants = {name: _constant(inputs[name], text, sizes) for name, text in bindings.binds.items()}
+    constants: dict[str, onnx_ir.Tensor[npt.NDArray[np.generic]]] = {}
+    for name, text in bindings.binds.items():
+        shape = bindings.shapes.get(name, shape_of(inputs[name]))
+        constants[name] = _constant(inputs[name], text, shape or (), sizes)
     for name, shape in bindings.shapes.items():
         inputs[name].shape = onnx_ir.Shape(shape)
     _replace_symbols(model, sizes)
@@ -78,13 +81,14 @@ def _sizes(inputs: Mapping[str, onnx_ir.Value], bindings: Bindings) -> dict[str,
 def _match(
     name: str, shape: tuple[int, ...], declared: tuple[int | str | None, ...] | None, sizes: dict[str, int]
 ) -> None:
+    text = ",".join(map(str, shape))
+    for size in shape:
+        _checked_size(f"--shape {name}={text}", size)
     if declared is None:
         return
-    text = ",".join(map(str, shape))
     if len(shape) != len(declared):
         raise ModelError(f"--shape {name}={text}: the input has {len(declared)} dimensions {list(declared)}")
     for position, (size, dim) in enumerate(zip(shape, declared, strict=True)):
-        _checked_size(f"--shape {name}={text}", size)
         wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
         if wanted is not None and wanted != size:
             where = f"dimension {position}" + (f" ('{dim}')" if isinstance(dim, str) else "")
@@ -97,14 +101,16 @@ def _checked_size(option: str, size: int) -> int:
     return size
 
 
-def _constant(value: onnx_ir.Value, text: str, sizes: Mapping[str, int]) -> "onnx_ir.Tensor[npt.NDArray[np.generic]]":
+def _constant(
+    value: onnx_ir.Value, text: str, declared: tuple[int | str | None, ...], sizes: Mapping[str, int]
+) -> "onnx_ir.Tensor[npt.NDArray[np.generic]]":
     option = f"--bind {value.name}={text}"
     dtype = dtype_name(value)
     if dtype is None or dtype in ("string", "sequence", "optional"):
         raise ModelError(
             f"{option}: only an input of numbers can be fixed, this one holds {dtype or 'an unknown type'}"
         )
-    shape = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in shape_of(value) or ()]
+    shape = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in declared]
     if not all(isinstance(dim, int) for dim in shape):
         raise ModelError(f"{option}: the input's shape {shape} is not fixed; add --shape or --dim")
     parts = [_number(option, part, dtype) for part in text.split(",")]
