@@ -14,6 +14,10 @@ from onnxscript.rewriter.rules.common import _fuse_batchnorm as rules
 from dovetail.ir import Graph
 from dovetail.passes.base import GraphPass
 
+_LINEAR = frozenset({"Conv", "ConvTranspose", "Gemm"})
+_BIAS = 2
+"""Where these operators take their bias: the last of their inputs."""
+
 
 @dataclass(frozen=True)
 class FuseBatchNorm(GraphPass):
@@ -32,7 +36,24 @@ class FuseBatchNorm(GraphPass):
 
     def run(self, graph: Graph) -> bool:
         """See `GraphPass.run`."""
-        return graph.rewrite(self.name, lambda model: _RULES.apply_to_model(model) > 0)
+        return graph.rewrite(self.name, _fuse)
+
+
+def _fuse(model: onnx_ir.Model) -> bool:
+    shortened = _drop_absent_biases(model)
+    return _RULES.apply_to_model(model) > 0 or shortened
+
+
+def _drop_absent_biases(model: onnx_ir.Model) -> bool:
+    """`Conv(x, W, "")` says the same as `Conv(x, W)`, and the rules know the latter only."""
+    absent = [
+        node
+        for node in model.graph.all_nodes()
+        if node.op_type in _LINEAR and node.domain == "" and len(node.inputs) > _BIAS and node.inputs[_BIAS] is None
+    ]
+    for node in absent:
+        node.resize_inputs(_BIAS)
+    return bool(absent)
 
 
 class _OnlyAtInference:
