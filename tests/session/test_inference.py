@@ -74,6 +74,10 @@ def test_bindings_that_can_not_be(plan: Path) -> None:
     binding.bind_ortvalue_output("y", ort.OrtValue.ortvalue_from_shape_and_type([1, 4], np.float32))
     with pytest.raises(RunError, match=r"output 'y': has shape \[2, 4\], bound to a tensor of shape \[1, 4\]"):
         session.run_with_iobinding(binding)
+    for other in (np.float64, np.int32):  # of more bytes, and of as many
+        binding.bind_ortvalue_output("y", ort.OrtValue.ortvalue_from_shape_and_type([2, 4], other))
+        with pytest.raises(RunError, match=r"output 'y': is a tensor\(float\), bound to a tensor\((double|int32)\)"):
+            session.run_with_iobinding(binding)
     binding.clear_binding_inputs()
     with pytest.raises(RunError, match="input 'x': no value given"):
         session.run_with_iobinding(binding)

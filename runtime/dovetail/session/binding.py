@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import onnxruntime as ort
 
 from dovetail.plan import RunError, shown
@@ -69,11 +70,17 @@ class IOBinding:
         self._results = [self._stored(name, array) for name, array in results.items()]
 
     def _stored(self, name: str, array: Array) -> Value:
-        bound = self._outputs[name]
+        value, bound = to_value(array, name), self._outputs[name]
         if bound is None:
-            return to_value(array, name)
-        if tuple(bound.shape()) != array.shape:
-            got, there = list(array.shape), list(bound.shape())
+            return value
+        if isinstance(value, np.ndarray):
+            raise RunError(f"output {shown(name)}: holds text, which can't be copied into a tensor; use bind_output")
+        # onnxruntime copies the bytes and asks for nothing but their number
+        if value.data_type() != bound.data_type():
+            got, there = value.data_type(), bound.data_type()
+            raise RunError(f"output {shown(name)}: is a {got}, bound to a {there}; bind another")
+        if value.shape() != bound.shape():
+            got, there = value.shape(), bound.shape()
             raise RunError(f"output {shown(name)}: has shape {got}, bound to a tensor of shape {there}; bind another")
         bound.update_inplace(array)
         return bound
