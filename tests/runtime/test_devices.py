@@ -14,8 +14,10 @@ import pytest
 
 from dovetail.plan import BackendSpec, PlanDevice, PlanError, RunError
 from dovetail.runtime import Event, Executor
+from dovetail.runtime.providers import check_backend
 from dovetail.runtime.sessions import DeviceFailure
 from dovetail.runtime.worker import Value, Worker
+from dovetail.targets import load_target, target_names
 
 PlanFromText = Callable[..., Path]
 
@@ -134,26 +136,55 @@ def test_an_error_of_the_operator_itself_ends_at_the_cpu(plan_from_text: PlanFro
         assert executor.run({"x": np.array([1])})["y"].tolist() == [2]
 
 
+def test_inputs_on_which_every_device_fails_move_nothing(
+    plan_from_text: PlanFromText, warnings_of: Callable[[], list[str]]
+) -> None:
+    pretender = replace(ABSENT, backend=BackendSpec("CPUExecutionProvider"))
+    gather = "npu: p (int64[1] x) => (float[1] y) <float[2] w = {1, 2}> { y = Gather(w, x) }"
+    with Executor(plan_from_text(gather, devices=[pretender])) as executor:
+        with pytest.raises(RunError, match=r"device 'cpu' failed while it ran, .*; no other device"):
+            executor.run({"x": np.array([7])})
+        assert executor.placement == {"000-npu": "npu"}
+        assert executor.events == []
+        assert executor.run({"x": np.array([1])})["y"].tolist() == [2]
+    assert warnings_of() == []
+
+
 @pytest.mark.parametrize(
-    ("options", "config"),
+    ("provider", "options", "config"),
     [
-        ({"backend_path": "evil"}, {}),
-        ({"op_packages": "Op:evil:Interface"}, {}),
-        ({"soc_model": "/tmp/evil"}, {}),
-        ({"skel_library_dir": "x"}, {}),
-        ({"gpu_external_alloc": "140000"}, {}),
-        ({"user_compute_stream": "140000"}, {}),
-        ({"mode": "evil.so"}, {}),
-        ({}, {"ep.context_enable": "1"}),
-        ({}, {"session.model_external_initializers_file_folder_path": "x"}),
+        ("QNN", {"backend_path": "evil"}, {}),
+        ("QNN", {"op_packages": "Op:evil:Interface"}, {}),
+        ("QNN", {"soc_model": "/tmp/evil"}, {}),
+        ("QNN", {"soc_model": "evil.so"}, {}),
+        ("QNN", {"soc_model": "1\n"}, {}),
+        ("QNN", {"backend_type": "saver"}, {}),
+        ("QNN", {"skel_library_dir": "x"}, {}),
+        ("QNN", {}, {"ep.context_enable": "1"}),
+        ("QNN", {}, {"session.model_external_initializers_file_folder_path": "x"}),
+        ("CUDA", {"gpu_external_alloc": "140000"}, {}),
+        ("CUDA", {"user_compute_stream": "140000"}, {}),
+        ("CoreML", {"ModelCacheDirectory": "x"}, {}),
+        ("OpenVINO", {"load_config": "evil.json"}, {}),
+        ("Tensorrt", {"trt_onnx_bytestream": "140000"}, {}),
+        ("MIGraphX", {"migraphx_load_model_name": "m"}, {}),
+        ("VitisAI", {"xclbin": "a"}, {}),
     ],
 )
 def test_a_plan_names_no_library_file_or_address(
-    plan_from_text: PlanFromText, options: dict[str, str], config: dict[str, str]
+    plan_from_text: PlanFromText, provider: str, options: dict[str, str], config: dict[str, str]
 ) -> None:
-    device = replace(ABSENT, backend=BackendSpec("QNNExecutionProvider", options, config))
-    with pytest.raises(PlanError, match=r"device 'npu': option '.*' could reach files or code"):
+    device = replace(ABSENT, backend=BackendSpec(f"{provider}ExecutionProvider", options, config))
+    with pytest.raises(PlanError, match=r"device 'npu': option '.*' of .* (may not stand|must be a plain word)"):
         Executor(plan_from_text(RELU, NEG, devices=[device]))
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_the_options_of_every_shipped_target_may_stand_in_a_plan(name: str) -> None:
+    for variant in load_target(name).variants or ("",):
+        for device in load_target(f"{name}:{variant}" if variant else name).devices:
+            if device.backend is not None:
+                check_backend(device.backend, device.id)
 
 
 class TestQualcommHTP:

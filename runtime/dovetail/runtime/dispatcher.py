@@ -52,7 +52,7 @@ class Dispatcher:
         for device in plan.devices:
             if device.backend is not None:
                 check_backend(device.backend, device.id)
-        self._workers = {partition.id: self._open(partition, _ladder(partition)) for partition in plan.partitions}
+        self._workers = {partition.id: self._place(partition) for partition in plan.partitions}
 
     def placement(self) -> dict[str, str]:
         """Partition -> where it really runs."""
@@ -68,46 +68,64 @@ class Dispatcher:
         Raises:
             RunError: If no device can, in strict mode if the first can't, or if the dispatcher is closed.
         """
-        while True:
-            worker = self._workers.get(partition)
-            if worker is None:
-                raise RunError("the executor is closed; make a new one")
-            try:
-                return worker.run(inputs)
-            except DeviceFailure as failure:
-                self._replace(worker, str(failure))
-
-    def _replace(self, failed: Worker, cause: str) -> None:
-        partition = failed.partition
+        worker = self._workers.get(partition)
+        if worker is None:
+            raise RunError("the executor is closed; make a new one")
+        try:
+            return worker.run(inputs)
+        except DeviceFailure as failure:
+            cause = str(failure)
         with self._lock:
-            if self._workers.get(partition.id) is not failed:
-                return  # another thread has replaced it
-            ladder = _ladder(partition)
-            rest = ladder[ladder.index(failed.device) :]
-            self._leave(partition, rest, "run-failed", cause)
-            self._workers[partition.id] = self._open(partition, rest[1:])
+            if self._workers.get(partition) is worker:
+                return self._run_elsewhere(worker, inputs, cause)
+        return self.run(partition, inputs)  # another thread has replaced it
 
-    def _open(self, partition: PlanPartition, ladder: Sequence[str]) -> Worker:
-        """A worker on the first device of the ladder that takes the partition."""
+    def _run_elsewhere(self, failed: Worker, inputs: Sequence[Value], cause: str) -> list[Value]:
+        """Run on the next device that can, and stay there: inputs on which all fail are no fault of the first."""
+        partition, name = failed.partition, failed.device
+        moves: list[Event] = []
+        while True:
+            ladder = _ladder(partition)
+            rest = ladder[ladder.index(name) :]
+            moves.append(self._move(partition, rest, "run-failed", cause))
+            worker = self._open(partition, rest[1:], moves)
+            try:
+                outputs = worker.run(inputs)
+            except DeviceFailure as failure:
+                name, cause = worker.device, str(failure)
+                continue
+            self._record(moves)
+            self._workers[partition.id] = worker
+            return outputs
+
+    def _place(self, partition: PlanPartition) -> Worker:
+        moves: list[Event] = []
+        try:
+            return self._open(partition, _ladder(partition), moves)
+        finally:  # where no device takes it, the log says what each was asked
+            self._record(moves)
+
+    def _open(self, partition: PlanPartition, ladder: Sequence[str], moves: list[Event]) -> Worker:
+        """A worker on the first device of the ladder that takes the partition; what happened is added to the moves."""
         for position, name in enumerate(ladder):
             device = self._devices[name]
             emulated = self._options.emulate and device.kind == "npu" and name == partition.device
             if not emulated and (cause := self._why_missing(device)):
-                self._leave(partition, ladder[position:], "device-missing", cause)
+                moves.append(self._move(partition, ladder[position:], "device-missing", cause))
                 continue
             try:
                 if emulated:
-                    return self._emulate(partition, device, ladder[-1])
+                    worker = self._emulate(partition, device)
+                    moves.append(Event("emulated", partition.id, name, ladder[-1], "emulation was asked for"))
+                    return worker
                 return Worker(partition, name, open_session(self._request(partition.file, device)))
             except DeviceFailure as failure:
-                self._leave(partition, ladder[position:], "compile-failed", str(failure))
-        raise AssertionError("the last device of a ladder has no next, which _leave does not allow")
+                moves.append(self._move(partition, ladder[position:], "compile-failed", str(failure)))
+        raise AssertionError("the last device of a ladder has no next, which _move does not allow")
 
-    def _emulate(self, partition: PlanPartition, device: PlanDevice, host: str) -> Worker:
+    def _emulate(self, partition: PlanPartition, device: PlanDevice) -> Worker:
         request = self._request(partition.emulated_file or partition.file, None)
-        worker = Worker(partition, device.id, open_session(request), emulated=device.numerics)
-        self.events.append(Event("emulated", partition.id, device.id, host, "emulation was asked for"))
-        return worker
+        return Worker(partition, device.id, open_session(request), emulated=device.numerics)
 
     def _request(self, file: str, device: PlanDevice | None) -> SessionRequest:
         """What to open: a file on a device, or on the CPU where the device is None."""
@@ -123,24 +141,34 @@ class Dispatcher:
             self._missing[device.id] = "" if is_plain_cpu else why_missing(device.backend)
         return self._missing[device.id]
 
-    def _leave(self, partition: PlanPartition, ladder: Sequence[str], kind: EventKind, cause: str) -> None:
-        """Record that a partition leaves the first device of its ladder.
+    def _move(self, partition: PlanPartition, ladder: Sequence[str], kind: EventKind, cause: str) -> Event:
+        """A partition's step from the first device of its ladder to the next.
 
         Raises:
             RunError: If it must not, or if there is no next.
         """
         device, *rest = ladder
-        what = f"partition {shown(partition.id)}: device {shown(device)} {_WORDS[kind]}, {cause}"
+        what = _what_happened(partition.id, device, kind, cause)
         if self._options.strict:
             raise RunError(f"{what}; strict mode allows no other device")
         if not rest:
             raise RunError(f"{what}; no other device may run it")
-        known = any((event.kind, event.device) == (kind, device) for event in self.events)
-        self.events.append(Event(kind, partition.id, device, rest[0], cause))
-        if kind != "device-missing":
-            _logger.warning("%s; it moves to %s", what, shown(rest[0]))
-        elif not known:
-            _logger.warning("device %s is missing, %s; its partitions move to %s", shown(device), cause, shown(rest[0]))
+        return Event(kind, partition.id, device, rest[0], cause)
+
+    def _record(self, moves: Sequence[Event]) -> None:
+        for event in moves:
+            known = any((each.kind, each.device) == (event.kind, event.device) for each in self.events)
+            self.events.append(event)
+            device, goal = shown(event.device), shown(event.moved_to)
+            if event.kind in ("compile-failed", "run-failed"):
+                what = _what_happened(event.partition, event.device, event.kind, event.cause)
+                _logger.warning("%s; it moves to %s", what, goal)
+            elif event.kind == "device-missing" and not known:
+                _logger.warning("device %s is missing, %s; its partitions move to %s", device, event.cause, goal)
+
+
+def _what_happened(partition: str, device: str, kind: EventKind, cause: str) -> str:
+    return f"partition {shown(partition)}: device {shown(device)} {_WORDS[kind]}, {cause}"
 
 
 def _ladder(partition: PlanPartition) -> tuple[str, ...]:

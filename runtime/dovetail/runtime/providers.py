@@ -1,7 +1,8 @@
 """ONNX Runtime's execution providers: which are here, and how a session is told to use one.
 
 A plan names a provider and gives options for it. It can't name a library or a file: the providers that come as a
-plugin are in a table here, and options that could make a library load code or touch files are refused.
+plugin are in a table here, and so are the options that a plan may give. Vendors have many more, and no rule tells
+those that load code or touch files by their names.
 """
 
 import importlib
@@ -33,14 +34,42 @@ _PLUGINS: Final = {
     "QNNExecutionProvider": _Plugin("onnxruntime-qnn", "onnxruntime_qnn", {"backend_type": "htp"}),
 }
 
-# words in the name of an option that would give away files, code or addresses of this process
-_UNSAFE_WORDS: Final = (
-    *("path", "file", "folder", "dir", "lib", "plugin", "package", "packages", "skel", "dump", "cache", "context"),
-    *("external", "stream", "alloc", "address", "pointer", "callback", "handle", "custom"),
+# what an option may be that stands below; none names a file, a library or an address
+_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    provider: frozenset(words.split())
+    for provider, words in {
+        CPU_PROVIDER: "",
+        "CANNExecutionProvider": "device_id enable_cann_graph precision_mode op_select_impl_mode npu_mem_limit",
+        "CoreMLExecutionProvider": """AllowLowPrecisionAccumulationOnGPU EnableOnSubgraphs MLComputeUnits ModelFormat
+            RequireStaticInputShapes SpecializationStrategy""",
+        "CUDAExecutionProvider": """arena_extend_strategy cudnn_conv_algo_search cudnn_conv_use_max_workspace device_id
+            gpu_mem_limit prefer_nhwc use_tf32""",
+        "OpenVINOExecutionProvider": """device_type disable_dynamic_shapes enable_qdq_optimizer model_priority
+            num_of_threads num_streams precision""",
+        "QNNExecutionProvider": """backend_type device_id enable_htp_fp16_precision
+            htp_graph_finalization_optimization_mode htp_performance_mode htp_arch offload_graph_io_quantization
+            qnn_context_priority rpc_control_latency soc_model vtcm_mb""",
+        "TensorrtExecutionProvider": """device_id trt_bf16_enable trt_builder_optimization_level trt_dla_core
+            trt_dla_enable trt_fp16_enable trt_int8_enable trt_max_partition_iterations trt_max_workspace_size
+            trt_min_subgraph_size trt_sparsity_enable""",
+        "VitisAIExecutionProvider": "target",
+    }.items()
+}
+_ANY_PROVIDER: Final = frozenset({"device_id", "device_type", "num_threads", "precision", "priority"})
+"""Options of a provider that is not known here."""
+_SESSION_ENTRIES: Final = frozenset(
+    {
+        "session.disable_prepacking",
+        "session.disable_quant_qdq",
+        "session.enable_quant_qdq_cleanup",
+        "session.inter_op.allow_spinning",
+        "session.intra_op.allow_spinning",
+        "session.set_denormal_as_zero",
+    }
 )
-_UNSAFE_KEY = re.compile(rf"(^|[._])({'|'.join(_UNSAFE_WORDS)})")
-_UNSAFE_VALUE = re.compile(r"[/\\\0]|\.(so|dll|dylib)\b", re.IGNORECASE)
-_SAFE_KEYS: Final = frozenset({"qnn_context_priority"})
+_VALUE = re.compile(r"-?\w{1,64}(\.\d{1,20})?", re.ASCII)
+"""A word or a number; `GPU.1` too."""
+_VALUES: Final = {"backend_type": re.compile("cpu|gpu|htp")}  # `saver` would write files
 
 _lock = threading.Lock()
 
@@ -49,14 +78,18 @@ def check_backend(backend: BackendSpec, device: str) -> None:
     """Refuse what a plan must not decide.
 
     Raises:
-        PlanError: If an option names a file, a library or an address.
+        PlanError: If an option is not among those that are known to reach no file or code, or its value is no plain
+            word or number.
     """
-    for key, value in (*backend.options.items(), *backend.session_config.items()):
-        if (_UNSAFE_KEY.search(key.lower()) and key not in _SAFE_KEYS) or _UNSAFE_VALUE.search(value):
-            raise PlanError(
-                f"device {shown(device)}: option {shown(key)} of {shown(backend.provider)} could reach files or "
-                f"code of this machine, got {shown(value)}; remove it from the target description"
-            )
+    known = _OPTIONS.get(backend.provider, _ANY_PROVIDER)
+    for allowed, given in ((known, backend.options), (_SESSION_ENTRIES, backend.session_config)):
+        for key, value in given.items():
+            option = f"device {shown(device)}: option {shown(key)} of {shown(backend.provider)}"
+            if key not in allowed:
+                there = ", ".join(sorted(allowed)) or "none"
+                raise PlanError(f"{option} may not stand in a plan; remove it, those that may are {there}")
+            if not _VALUES.get(key, _VALUE).fullmatch(value):
+                raise PlanError(f"{option} must be a plain word or number, got {shown(value)}; change or remove it")
 
 
 def why_missing(backend: BackendSpec | None) -> str:
