@@ -96,6 +96,24 @@ def test_removed() -> None:
     assert graph.eliminated() == ("b",)
 
 
+def test_twins() -> None:
+    """A kept node stands for the one that was the same, in a chain of them each for its own."""
+    graph = graph_of(
+        """g (float[2] x) => (float[2] y) {
+            [a] u = Relu(x) [b] v = Relu(x) [c] s = Neg(u) [d] t = Neg(v) [e] y = Add(s, t)
+        }"""
+    )
+    run_passes(graph, CANONICAL_PASSES)
+    assert {name: graph.origins(name) for name in graph} == {"a": ("a", "b"), "c": ("c", "d"), "e": ("e",)}
+    assert graph.eliminated() == ()
+
+
+def test_twin_that_takes_over_an_output() -> None:
+    graph = graph_of("g (float[2] x) => (float[2] y, float[2] z) { [a] u = Relu(x) z = Neg(u) [b] y = Relu(x) }")
+    run_passes(graph, CANONICAL_PASSES)
+    assert graph.origins("a") == ("a", "b")
+
+
 def test_copied() -> None:
     def change(model: onnx_ir.Model) -> bool:
         node = next(node for node in model.graph if node.name == "a")

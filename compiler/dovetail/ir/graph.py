@@ -165,6 +165,9 @@ class Graph:
         for node in nodes:
             if node not in old:
                 self._adopt(node, ancestors.get(node, []), taken)
+            elif node in ancestors:
+                names = [str(node.name), *(was.name for was in ancestors[node])]
+                self._origins[str(node.name)] = lineage.merge_origins(names, self._origins)
         self.nx = self._build()
 
     def _adopt(self, node: onnx_ir.Node, ancestors: list[lineage.Was], taken: set[str]) -> None:

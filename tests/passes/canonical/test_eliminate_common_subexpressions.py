@@ -28,6 +28,19 @@ def test_equal_constants() -> None:
     assert sorted(operators(graph)) == ["Add", "Mul"]
 
 
+def test_each_DequantizeLinear_keeps_its_name() -> None:  # noqa: N802
+    graph = after(
+        PASS,
+        """g (uint8[2] x) => (float[2] y) <float s = {0.5}, uint8 z = {3}> {
+            [left] a = DequantizeLinear(x, s, z) [right] b = DequantizeLinear(x, s, z)
+            u = Neg(a) v = Neg(a) w = Mul(u, v) y = Add(w, b)
+        }""",
+    )
+    assert {"left", "right"} <= set(graph)
+    assert operators(graph).count("Neg") == 1
+    assert not graph.node("left").attributes
+
+
 def test_names_of_both_survive() -> None:
     text = "g (float[2] x) => (float[2] y) { [a] u = Relu(x) [b] v = Relu(x) [c] y = Add(u, v) }"
     graph = after(PASS, text)
