@@ -65,6 +65,25 @@ def test_a_changed_weight_file_is_seen(tmp_path: Path, plans: Callable[[], list[
     assert len(plans()) == 2
 
 
+def test_a_changed_target_file_or_base_is_seen(
+    model: Path, tmp_path: Path, plans: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "base.yaml": "extends: cpu-only\nname: base\nsummary: {}\n",
+        "middle base.yaml": "extends: base.yaml  # and no more\nname: middle\nnotes: [{}]\n",
+        "mine.yaml": '{{"extends": "middle base.yaml", "name": "mine", "vendor": "{}"}}\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text.format("old"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOVETAIL_TARGET", "mine.yaml:host")
+    for count, name in enumerate(("mine.yaml", *files), 1):
+        (tmp_path / name).write_text(files[name].format(f"new {count}"))
+        for _ in range(2):
+            InferenceSession(model)
+        assert len(plans()) == count
+
+
 def test_a_damaged_plan_of_the_cache_is_made_again(model: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     InferenceSession(model, providers=CPU)
     (file,) = cache.glob("*.plan/partitions/*.onnx")

@@ -1,6 +1,8 @@
 """Compiling a model on first use."""
 
 import hashlib
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,10 @@ from dovetail.session.cache import Saveable, cached_plan, plan_key
 
 _MAX_MODEL_BYTES: Final = 2**31 - 1
 _MAX_TARGET_BYTES: Final = 2**24
+_MAX_TARGET_FILES: Final = 16
+"""More than a chain of targets that extend one another may have."""
+# the field `extends` in YAML or JSON: a name in quotes, or all up to a comment or the next field
+_EXTENDS: Final = re.compile(rb"""\bextends["']?\s*:\s*("[^"\n]*"|'[^'\n]*'|[^\s"'][^#,}\r\n]*)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def plan_of_model(model: Path | bytes, target: str, loading: Loading) -> tuple[P
     else:
         data = read_regular(model, limit=_MAX_MODEL_BYTES, what="model", error=ModelError)
         folder = model.absolute().parent
-    key = plan_key(data, folder, target, _target_file(target), str(loading))
+    key = plan_key(data, folder, target, _target_files(target), str(loading))
     return cached_plan(key, lambda: _compile(model, target, loading))
 
 
@@ -55,10 +61,22 @@ def _compile(model: Path | bytes, target: str, loading: Loading) -> Saveable:
     return compile_model(model, target, options)
 
 
-def _target_file(target: str) -> str:
-    """The digest of the user's own target file; empty for a target that is shipped."""
-    for path in (Path(target), Path(target.rpartition(":")[0])):
-        if path.is_file():
-            data = read_regular(path, limit=_MAX_TARGET_BYTES, what="target", error=TargetError)
-            return hashlib.sha256(data).hexdigest()
-    return ""
+def _target_files(target: str) -> str:
+    """The digest of the user's own target file and of those that it extends; of nothing for a target that is shipped.
+
+    What is extended is found by its bytes: YAML is not read here, the compiler does that properly, and a file too many
+    costs nothing.
+    """
+    digest = hashlib.sha256()
+    waiting = [target, target.rpartition(":")[0]]
+    seen: set[str] = set()
+    while waiting and len(seen) < _MAX_TARGET_FILES:
+        path = waiting.pop(0)
+        if path in seen or not os.path.isfile(path):
+            continue
+        seen.add(path)
+        data = read_regular(Path(path), limit=_MAX_TARGET_BYTES, what="target", error=TargetError)
+        digest.update(hashlib.sha256(data).digest())
+        names = (match[1].strip(b"\"' ").decode(errors="replace") for match in _EXTENDS.finditer(data))
+        waiting += [os.path.join(os.path.dirname(path), name) for name in names]
+    return digest.hexdigest()
