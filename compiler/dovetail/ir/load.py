@@ -7,10 +7,10 @@ import onnx_ir
 import onnx_ir.passes.common as onnx_ir_passes
 
 from dovetail.ir.binding import Bindings, apply_bindings
+from dovetail.ir.calls import mark_calls, name_after_calls
 from dovetail.ir.door import attach_base_dir, open_model
 from dovetail.ir.graph import Graph
 from dovetail.ir.infer import forget_shapes, infer
-from dovetail.ir.inline import mark_calls, name_after_calls
 from dovetail.ir.names import all_nodes, give_unique_value_names
 from dovetail.ir.semantics import check_before_inference, check_semantics
 from dovetail.plan.errors import DovetailError, ModelError
