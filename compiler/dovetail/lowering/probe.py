@@ -1,4 +1,4 @@
-"""What the vendor's own compiler takes: models offered to its provider, in a child process with a time limit."""
+"""What the vendor's own compiler takes: models offered to its provider, in a child process with limits."""
 
 import importlib.metadata
 import importlib.util
@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 
 from dovetail.ir import Graph, extract
+from dovetail.lowering.child import run_child
 from dovetail.plan.errors import LoweringError
 from dovetail.plan.schema import BackendSpec
 
@@ -129,14 +130,8 @@ def _ask_some(
     settings = (backend.provider, json.dumps(backend.options), json.dumps(backend.session_config))
     command = [sys.executable, "-P", str(_CHILD), *settings, str(folder), str(journal)]
     try:
-        done = subprocess.run(
-            command,
-            input="".join(f"{path}\n" for path in models).encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=model_limit_s + model_limit_s / 10 * len(models),
-            check=False,
-        )
+        given = "".join(f"{path}\n" for path in models).encode()
+        done = run_child(command, seconds=model_limit_s + model_limit_s / 10 * len(models), given=given)
         end = f"the provider crashed (exit status {done.returncode})"
     except subprocess.TimeoutExpired:
         end = "the provider took too long and was stopped"
