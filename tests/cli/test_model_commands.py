@@ -91,6 +91,8 @@ class TestCompile:
         assert "--dim batch=4  --bind limit=2" in result.stdout
         (x,) = read_plan(folder / "tiny.plan").inputs
         assert x.shape == (4, 2)
+        verified = dovetail("verify", "tiny.plan", "tiny.onnx")
+        assert (verified.exit_code, verified.stderr) == (0, "")
 
 
 class TestRefused:

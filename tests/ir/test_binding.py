@@ -205,3 +205,14 @@ def test_silero_loses_its_branch(shared_models: Callable[[str], Path]) -> None:
     feeds = random_feeds(extract(graph))
     wanted = run_cpu(onnx.load(path), feeds | {"sr": np.array(16000)})
     assert_same_outputs(run_cpu(extract(graph), feeds), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_text_gives_the_bindings_back() -> None:
+    bindings = Bindings({"x": (1, 3), "scalar": ()}, {"batch": 4}, {"a b": "1,2"})
+    assert Bindings.from_text(bindings.as_text()) == bindings
+
+
+@pytest.mark.parametrize("text", [{"place x": "cpu"}, {"shape x": "1,two"}, {"dim n": ""}])
+def test_text_that_no_bindings_gave(text: dict[str, str]) -> None:
+    with pytest.raises(ModelError, match=r"is no loading option|a size must be a whole number"):
+        Bindings.from_text(text)

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from dovetail.ir import Bindings, bound_arrays
 from dovetail.lowering import run_reference
 from dovetail.plan import ModelError
 
@@ -25,7 +26,7 @@ def test_it_runs_the_model_with_what_was_bound(tmp_path: Path) -> None:
         {"file": TensorProto.FLOAT, "k": TensorProto.FLOAT},
         {"y": TensorProto.FLOAT},
     )
-    got = run_reference(model, {"file": np.array([1, 2], np.float32)}, {"k": "3"}, ["y"])
+    got = run_reference(model, {"file": np.array([1, 2], np.float32)}, {"k": np.array(3, np.float32)}, ["y"])
     assert got["y"].tolist() == [3, 6]
 
 
@@ -48,3 +49,29 @@ def test_what_onnxruntime_refuses_is_an_error_with_its_words(tmp_path: Path) -> 
     )
     with pytest.raises(ModelError, match=r"can't run it unsplit: .*expected: .*float"):
         run_reference(model, {"x": np.array([1], np.int64)}, {}, ["y"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "dims", "text", "wanted"),
+    [
+        (TensorProto.BOOL, [], "true", 1),
+        (TensorProto.FLOAT, [2, 2], "1,2,3,4", [[1, 2], [3, 4]]),
+        (TensorProto.FLOAT, ["n"], "3", [3, 3, 3, 3]),
+        (TensorProto.FLOAT, ["n"], "1,2,3,4", [1, 2, 3, 4]),
+        (TensorProto.INT64, [], "9007199254740993", 9007199254740993),  # no float64
+    ],
+)
+def test_what_is_bound_is_what_the_compiler_bound(
+    kind: int, dims: list[int | str], text: str, wanted: object, tmp_path: Path
+) -> None:
+    given = [helper.make_tensor_value_info(name, t, d) for name, t, d in (("k", kind, dims), ("x", 1, ["n"]))]
+    made = [helper.make_tensor_value_info("y", kind, None)]
+    graph = helper.make_graph([helper.make_node("Identity", ["k"], ["y"])], "g", given, made)
+    model = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model)
+    bindings = Bindings(dims={"n": 4}, binds={"k": text})
+
+    bound = bound_arrays(model, Bindings.from_text(bindings.as_text()))
+
+    got = run_reference(model, {"x": np.zeros(4, np.float32)}, bound, ["y"])
+    assert got["y"].tolist() == wanted

@@ -64,9 +64,9 @@ def command(
         made = executor.plan
         _check_model(made, model)
         names = [output.name for output in made.outputs]
-        binds = _binds(made)
+        bound = _bound_arrays(made, model)
         results = [
-            compare_outputs(executor.run(feeds), run_reference(model, feeds, binds, names))
+            compare_outputs(executor.run(feeds), run_reference(model, feeds, bound, names))
             for feeds in _samples(made, inputs, samples)
         ]
         placement = executor.placement
@@ -91,11 +91,12 @@ def _check_model(plan: "Plan", model: Path) -> None:
         screen.warn(f"the plan was made from another model than '{model}' (their SHA-256 differ)")
 
 
-def _binds(plan: "Plan") -> dict[str, str]:
-    """Return what `--bind` fixed when the plan was made."""
-    prefix = "bind "
+def _bound_arrays(plan: "Plan", model: Path) -> dict[str, "Array"]:
+    """Return the arrays that `--bind` fixed when the plan was made."""
+    from dovetail.ir import Bindings, bound_arrays
+
     options = {option.removeprefix("--"): value for option, value in plan.model.bindings.items()}
-    return {option.removeprefix(prefix): value for option, value in options.items() if option.startswith(prefix)}
+    return bound_arrays(model, Bindings.from_text(options))
 
 
 def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[str, "Array"]]:

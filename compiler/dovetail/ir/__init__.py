@@ -6,7 +6,7 @@ from dovetail.ir.graph import Graph
 from dovetail.ir.half import round_to_half
 from dovetail.ir.infer import infer
 from dovetail.ir.lineage import COPY_OF
-from dovetail.ir.load import load_model
+from dovetail.ir.load import bound_arrays, load_model
 from dovetail.ir.names import unique_name
 from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values, release_bodies
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
@@ -17,6 +17,7 @@ __all__ = [
     # loading and saving
     "Bindings",
     "load_model",
+    "bound_arrays",
     "Border",
     "Serializer",
     "border",

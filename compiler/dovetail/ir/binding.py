@@ -36,6 +36,22 @@ class Bindings:
         text.update((f"bind {name}", value) for name, value in self.binds.items())
         return text
 
+    @classmethod
+    def from_text(cls, text: Mapping[str, str]) -> "Bindings":
+        """What `as_text` gave, out of a plan that anyone may have written; ModelError where it is something else."""
+        found: dict[str, dict[str, str]] = {"shape": {}, "dim": {}, "bind": {}}
+        for option, value in text.items():
+            kind, _, name = option.partition(" ")
+            if kind not in found:
+                raise ModelError(f"'{option}' = '{value}': is no loading option, there are {_list(found)}")
+            found[kind][name] = value
+        try:
+            shapes = {name: tuple(map(int, filter(None, sizes.split(",")))) for name, sizes in found["shape"].items()}
+            dims = {name: int(size) for name, size in found["dim"].items()}
+        except ValueError as error:
+            raise ModelError(f"loading options {dict(text)}: a size must be a whole number ({error})") from error
+        return cls(shapes, dims, found["bind"])
+
 
 def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
     """Fix what the user fixed, in place. Everything is checked before anything changes.

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import onnx_ir
 import onnx_ir.passes.common as onnx_ir_passes
@@ -46,6 +48,15 @@ def load_model(source: str | Path | bytes | onnx.ModelProto, bindings: Bindings 
     graph = Graph(model, name=opened.name, sha256=opened.sha256)
     graph.bindings = bindings.as_text()
     return graph
+
+
+def bound_arrays(source: str | Path, bindings: Bindings) -> dict[str, npt.NDArray[np.generic]]:
+    """The constants that bindings make of a model's inputs, by the input's name; as `load_model`."""
+    if not bindings.binds:
+        return {}
+    constants = load_model(source, bindings).initializers
+    tensors = {name: constants[name].const_value for name in bindings.binds}
+    return {name: tensor.numpy() for name, tensor in tensors.items() if tensor is not None}
 
 
 def _to_ir(proto: onnx.ModelProto, name: str) -> onnx_ir.Model:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dovetail.lowering.child import run_child
 from dovetail.plan.errors import ModelError
 
 TIME_LIMIT_S = 300
@@ -23,14 +24,14 @@ Array = npt.NDArray[np.generic]
 
 
 def run_reference(
-    model: str | Path, feeds: Mapping[str, Array], binds: Mapping[str, str], output_names: Sequence[str]
+    model: str | Path, feeds: Mapping[str, Array], binds: Mapping[str, Array], output_names: Sequence[str]
 ) -> dict[str, Array]:
     """Run a model file unsplit.
 
     Args:
         model: path of the .onnx file.
         feeds: arrays for the inputs that stayed inputs.
-        binds: inputs that were fixed at compile time, with their values as text (`sr` -> `16000`).
+        binds: arrays for those that were fixed at compile time.
         output_names: which outputs to compute.
 
     Raises:
@@ -38,12 +39,13 @@ def run_reference(
     """
     with tempfile.TemporaryDirectory(prefix="dovetail-reference-") as folder:
         given, results = Path(folder, "feeds.npz"), Path(folder, "results.npz")
+        arrays = {**feeds, **binds}
         # numbered, since an input's name may be a word that np.savez knows
-        np.savez(given, allow_pickle=False, **{f"f{i}": _storable(a) for i, a in enumerate(feeds.values())})
-        texts = (json.dumps(list(feeds)), json.dumps(dict(binds)), json.dumps(list(output_names)))
+        np.savez(given, allow_pickle=False, **{f"f{i}": _storable(a) for i, a in enumerate(arrays.values())})
+        texts = (json.dumps(list(arrays)), json.dumps(list(output_names)))
         command = [sys.executable, "-P", str(_CHILD), str(model), str(given), *texts, str(results)]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, check=False)
+            done = run_child(command, seconds=TIME_LIMIT_S, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
             raise ModelError(f"model '{model}': the unsplit run took over {TIME_LIMIT_S} s and was stopped") from None
         if done.returncode != 0:

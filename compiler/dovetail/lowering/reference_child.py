@@ -1,8 +1,7 @@
 """The child of `reference`: runs an unsplit model on ONNX Runtime's CPU provider.
 
-Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, the names of its arrays as JSON, binds
-as JSON, outputs as JSON, results.npz. It dies by the limits that the parent sets, and prints its last word on standard
-error.
+Run as a script, with nothing of Dovetail imported. Arguments: model, feeds.npz, the names of its arrays as JSON,
+outputs as JSON, results.npz. It dies by the limits that the parent sets, and prints its last word on standard error.
 """
 
 import json
@@ -11,19 +10,16 @@ import sys
 import numpy as np
 import onnxruntime
 
-TYPES = {"float": "float32", "double": "float64"}
-
 
 def main() -> int:
     """Run once; on failure say why in one line on standard error."""
-    model, feeds_file, inputs, binds, outputs, results_file = sys.argv[1:7]
+    model, feeds_file, inputs, outputs, results_file = sys.argv[1:6]
     try:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         with np.load(feeds_file, allow_pickle=False) as loaded:
             feeds = {name: loaded[f"f{index}"] for index, name in enumerate(json.loads(inputs))}
-        feeds.update(bound(session, json.loads(binds)))
         names = json.loads(outputs)
         results = session.run(names, feeds)
     except Exception as error:
@@ -37,18 +33,6 @@ def main() -> int:
 def without_objects(array: np.ndarray) -> np.ndarray:
     """Text as NumPy's own string type: object arrays would need pickle."""
     return array.astype(str) if array.dtype.hasobject else array
-
-
-def bound(session: onnxruntime.InferenceSession, binds: dict[str, str]) -> dict[str, np.ndarray]:
-    """Values for the inputs that were fixed to constants at compile time."""
-    feeds = {}
-    for spec in session.get_inputs():
-        if spec.name in binds:
-            inner = spec.type.removeprefix("tensor(").removesuffix(")")
-            values = np.array([float(part) for part in binds[spec.name].split(",")]).astype(TYPES.get(inner, inner))
-            shape = [dim if isinstance(dim, int) else 1 for dim in spec.shape]
-            feeds[spec.name] = np.broadcast_to(values if values.size > 1 else values[0], shape)
-    return feeds
 
 
 if __name__ == "__main__":
