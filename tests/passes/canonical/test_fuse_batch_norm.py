@@ -18,8 +18,8 @@ TOLERANCE = 1e-5
     [
         pytest.param(CONV, id="conv"),
         pytest.param(CONV.replace("Conv(x, w)", "Conv(x, w, m)"), id="with bias"),
-        pytest.param(CONV.replace("Conv(x, w)", "Conv(x, w, )"), id="absent bias"),
-        pytest.param(CONV.replace("Conv(x, w)", "ConvTranspose(x, w, )"), id="absent bias of the transpose"),
+        pytest.param(CONV.replace("Conv(x, w)", 'Conv(x, w, "")'), id="absent bias"),
+        pytest.param(CONV.replace("Conv(x, w)", 'ConvTranspose(x, w, "")'), id="absent bias of the transpose"),
         pytest.param(CONV.replace("(u, s", " <epsilon = 0.5> (u, s"), id="epsilon"),
         pytest.param(CONV.replace("Conv(", "ConvTranspose("), id="transpose"),
         pytest.param(CONV.replace("[2,2,1,1]", "[2,1,2,1]").replace("Conv(", "Conv <group = 2> ("), id="depthwise"),
@@ -34,7 +34,7 @@ TOLERANCE = 1e-5
         ),
         pytest.param(
             f"g (float[3,2] x) => (float[3,2] y) <float[2,2] w = {{1, 2, 3, 4}}, {STATISTICS}>"
-            "{ [conv] u = Gemm(x, w, ) [bn] y = BatchNormalization(u, s, b, m, v) }",
+            '{ [conv] u = Gemm(x, w, "") [bn] y = BatchNormalization(u, s, b, m, v) }',
             id="absent bias of gemm",
         ),
         pytest.param(
