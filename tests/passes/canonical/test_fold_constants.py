@@ -31,6 +31,27 @@ def test_constant_outputs_are_still_delivered() -> None:
     assert operators(graph) == ["Relu", "Identity"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GatherND(k, i)",
+        "GatherND <batch_dims = 1> (k, i)",
+        "QuantizeLinear <axis = 0> (k, s, z)",
+        "QuantizeLinear(k, one)",
+        "NonZero(k)",
+        "Clip(k, one)",
+    ],
+)
+def test_results_of_other_sizes(text: str) -> None:
+    graph = after(
+        PASS,
+        f"""g (float[2] x) => (float[2] y, float[N] w) <float[2,3] k = {{1, 0, 3, 0, 5, 6}}, int64[2,1] i = {{1, 0}},
+            float[2] s = {{1, 2}}, uint8[2] z = {{3, 4}}, float one = {{1}}>
+        {{ y = Relu(x) u = {text} v = Cast <to = 1> (u) t = ReduceSum <keepdims = 0> (v) w = Add(x, t) }}""",
+    )
+    assert operators(graph) == ["Relu", "Add"]
+
+
 def test_shapes_that_are_known() -> None:
     graph = after(
         PASS,

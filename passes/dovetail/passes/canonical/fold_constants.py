@@ -25,9 +25,6 @@ MAX_TOTAL_BYTES = 256 << 20
 MAX_SECONDS = 20.0
 """Time after which nothing more is folded in one run; what is left is computed at run time, as the model says."""
 
-_KEEP = frozenset({"DequantizeLinear", "Bernoulli", "Dropout"})
-"""A dequantized weight stays quantized: it is what the NPU wants, and a quarter of the bytes. The others draw random
-numbers, which onnxscript knows of four operators only."""
 _LEAVE = frozenset({"SplitToSequence"})
 """Not even looked at by onnxscript, which turns it into a Split with an output a chunk, millions if need be."""
 _FOLDED_BYTES = "dovetail.folded_bytes"
@@ -45,9 +42,10 @@ class FoldConstants(GraphPass):
 
     1. a result, or the inputs, would be larger than 64 MiB, or all that was folded in the model than 256 MiB,
     2. the run has taken 20 s,
-    3. the node is DequantizeLinear, random, of a domain other than ONNX's own, or control flow whose condition is
-       not constant,
-    4. the node works through windows, steps or strings (see `fold_size`), or splits into a sequence,
+    3. the node is DequantizeLinear (a quantized weight is what the NPU wants, and a quarter of the bytes), of a
+       domain other than ONNX's own, or control flow whose condition is not constant,
+    4. `fold_size` does not know what its operator may take: those that draw random numbers or work through windows,
+       steps or strings; or it splits into a sequence,
     5. its result is an output of a body, or it is the Identity that delivers a constant as an output of the model.
     """
 
@@ -117,7 +115,7 @@ class _Budget:
     deadline: float = field(default_factory=lambda: time.monotonic() + MAX_SECONDS)
 
     def allows(self, node: onnx_ir.Node) -> bool:
-        if node.domain not in ("", "ai.onnx") or node.op_type in _KEEP or self.clock() > self.deadline:
+        if node.domain not in ("", "ai.onnx") or self.clock() > self.deadline:
             return False
         if self._delivers(node):
             return False

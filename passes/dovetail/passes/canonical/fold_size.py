@@ -16,11 +16,11 @@ Array = npt.NDArray[np.generic]
 def estimated_bytes(node: onnx_ir.Node) -> int | None:
     """Upper estimate of the bytes a node's results take, from its constant inputs. None: do not fold.
 
-    An operator whose result is not bounded by its inputs has a formula here. Every other one gives at most what it
-    reads, times a small factor. Products of matrices fold only when small; what works through windows, steps or
-    strings takes time or bytes that the inputs do not show, and never folds.
+    Only operators that are named here fold: those whose result is bounded by what they read, times a small factor;
+    those that grow, each with a formula; and products of matrices, while they are small. All others may take time or
+    bytes that their inputs do not show: windows, steps, strings, images, and what ONNX adds to come.
     """
-    if node.op_type in _NEVER or any(_holds_strings(value) for value in [*node.inputs, *node.outputs]):
+    if any(_holds_strings(value) for value in [*node.inputs, *node.outputs]):
         return None
     tensors = [value.const_value if value is not None else None for value in node.inputs]
     read = sum(tensor.nbytes for tensor in tensors if tensor is not None)
@@ -29,9 +29,11 @@ def estimated_bytes(node: onnx_ir.Node) -> int | None:
     if node.op_type in _PRODUCTS:
         work = math.prod(int(tensor.size) for tensor in tensors if tensor is not None)
         return None if read > _PRODUCT_LIMIT else work * _ITEM
+    if node.op_type in _BOUNDED:
+        return read * _FACTOR
     formula = _GROWS.get(node.op_type)
     if formula is None:
-        return max(read * _FACTOR, _declared_bytes(node))
+        return None
     arrays = [None if tensor is None else tensor.numpy() for tensor in tensors]
     try:
         elements = formula(node, arrays)
@@ -42,24 +44,28 @@ def estimated_bytes(node: onnx_ir.Node) -> int | None:
 
 _ITEM = 8
 _FACTOR = 8
-_PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum"})
+_PRODUCTS = frozenset({"MatMul", "MatMulInteger", "Gemm", "Einsum"})
 _PRODUCT_LIMIT = 4096
 """Bytes: their work grows with the product of their inputs; an Einsum of ten vectors of ten elements has 10**10."""
-_NEVER = frozenset(
-    {"AveragePool", "LpPool", "MaxPool", "MaxRoiPool", "MaxUnpool", "RoiAlign", "LRN", "Col2Im", "GridSample"}
-    | {"Conv", "ConvInteger", "ConvTranspose", "DeformConv", "QLinearConv", "AffineGrid", "Resize", "Upsample"}
-    | {"LSTM", "GRU", "RNN", "DFT", "STFT", "MelWeightMatrix", "Attention", "Det", "NonMaxSuppression"}
-    | {"StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "TfIdfVectorizer"}
+_BOUNDED = frozenset(
+    # element by element
+    {"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "CastLike", "Ceil", "Celu"}
+    | {"Cos", "Cosh", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "IsInf", "IsNaN", "LeakyRelu"}
+    | {"Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh"}
+    | {"Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu"}
+    # along axes
+    | {"ArgMax", "ArgMin", "CumProd", "CumSum", "Hardmax", "LogSoftmax", "Softmax"}
+    | {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"}
+    | {"ReduceProd", "ReduceSum", "ReduceSumSquare"}
+    # shapes and places
+    | {"Compress", "Concat", "DepthToSpace", "EyeLike", "Flatten", "GatherElements", "Identity", "Reshape"}
+    | {"ReverseSequence", "Scatter", "ScatterElements", "ScatterND", "Shape", "Size", "Slice", "SpaceToDepth"}
+    | {"Squeeze", "Transpose", "Trilu", "Unsqueeze"}
 )
 
 
 def _holds_strings(value: onnx_ir.Value | None) -> bool:
     return value is not None and value.dtype == onnx_ir.DataType.STRING
-
-
-def _declared_bytes(node: onnx_ir.Node) -> int:
-    sizes = [math.prod(value.shape.numpy()) for value in node.outputs if value.shape and value.shape.is_static()]
-    return sum(sizes) * _ITEM
 
 
 def _product(array: Array | None) -> int:
@@ -108,6 +114,28 @@ def _gather(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     return _elements(inputs[1]) * (int(data.size) // max(1, int(data.shape[axis])))
 
 
+def _gather_nd(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    data, indices = np.asarray(inputs[0]), np.asarray(inputs[1])
+    batch = node.attributes["batch_dims"].as_int() if "batch_dims" in node.attributes else 0
+    return math.prod(indices.shape[:-1]) * math.prod(data.shape[batch + int(indices.shape[-1]) :])
+
+
+def _non_zero(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    data = np.asarray(inputs[0])
+    return int(data.size) * max(1, data.ndim)
+
+
+def _quantize(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
+    """The evaluator repeats scales by the block, and broadcasts what does not fit the axis."""
+    data, scales = np.asarray(inputs[0]), max(map(_elements, inputs[1:]))
+    if scales == 1:
+        return int(data.size)
+    if "block_size" in node.attributes:
+        return max(int(data.size), scales * node.attributes["block_size"].as_int())
+    along = int(data.shape[node.attributes["axis"].as_int() if "axis" in node.attributes else 1])
+    return int(data.size) // max(1, along) * max(along, scales)
+
+
 def _broadcast(node: onnx_ir.Node, inputs: Sequence[Array | None]) -> int:
     shapes = [item.shape for item in inputs if item is not None]
     elements: int = math.prod(np.broadcast_shapes(*shapes))
@@ -123,6 +151,10 @@ _GROWS: dict[str, _Formula] = {
     "OneHot": _one_hot,
     "Pad": _pad,
     "Gather": _gather,
+    "GatherND": _gather_nd,
+    "NonZero": _non_zero,
+    "QuantizeLinear": _quantize,
+    "Clip": _broadcast,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Mean", "Sum", "PRelu"), _broadcast),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Where"), _broadcast),
     **dict.fromkeys(("And", "Or", "Xor", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"), _broadcast),
