@@ -91,6 +91,27 @@ def test_operators_in_bodies(target: LoadTarget) -> None:
     assert all(verdicts.on("cpu").state == "supported" for _, _, _, verdicts in operators)
 
 
+def test_a_body_is_where_its_operators_are_taken(target: LoadTarget) -> None:
+    """The operators inside run where the If runs: one that is refused refuses it."""
+    text = """g (float[2] x, bool c) => (float[2] y) {
+        [if] y = If (c) <
+            then_branch = then () => (float[2] t) { [a] u = Neg(x) [b] t = custom.What(u) },
+            else_branch = other () => (float[2] e) { [d] e = Relu(x) }
+        >
+    }"""
+    cpu = target("cpu-only")
+    graph = tagged(graph_of('<ir_version: 8, opset_import: ["": 17, "custom": 1]>' + text), cpu)
+    inner = next(verdicts for name, *_, verdicts in graph.tag("if", BodyTag).operators if name == "b").on("cpu")
+    verdict = graph.tag("if", VerdictTag).on("cpu")
+    assert inner.state == verdict.state != "supported"
+    (reason,) = verdict.reasons
+    assert reason.rule == "body"
+    assert "'b' (What)" in reason.message
+    assert inner.reasons[0].message in reason.message
+    allowed = tagged(graph_of(text.replace("custom.What", "Exp")), cpu).tag("if", VerdictTag).on("cpu")
+    assert (allowed.state, allowed.reasons) == ("supported", ())
+
+
 def test_units_come_first(target: LoadTarget) -> None:
     graph = graph_of("g (float[2] x) => (float[2] y) { y = Relu(x) }")
     with pytest.raises(KeyError):

@@ -19,7 +19,8 @@ class AnnotateVerdicts(GraphPass):
     """Set a `VerdictTag` on every node, and a `BodyTag` on every node that holds bodies.
 
     In a Q/DQ group the operator is judged with its quantized types, and so is the activation behind it; the
-    QuantizeLinear and DequantizeLinear around them go where they go. Needs `annotate-units`.
+    QuantizeLinear and DequantizeLinear around them go where they go. A device that takes a node takes every operator
+    of its bodies. Needs `annotate-units`.
     """
 
     target: Target
@@ -41,7 +42,9 @@ class AnnotateVerdicts(GraphPass):
             else:
                 graph.set_tag(name, self._judge(graph, node, groups.get(unit.index, [])))
             if graph.has_bodies(name):
-                graph.set_tag(name, self._judge_bodies(graph, name))
+                inside = self._judge_bodies(graph, name)
+                graph.set_tag(name, inside)
+                graph.set_tag(name, _with_bodies(graph.tag(name, VerdictTag), inside))
         for name, main in followers:
             graph.set_tag(name, _follow(graph.tag(main, VerdictTag), main))
         return False
@@ -56,6 +59,32 @@ class AnnotateVerdicts(GraphPass):
                 (str(node.name), node.op_type, node.domain, self._judge(graph, node, [])) for node in graph.nested(name)
             )
         )
+
+
+def _with_bodies(tag: VerdictTag, inside: BodyTag) -> VerdictTag:
+    """The verdicts of a node with bodies: the first operator inside that a device does not take decides for it."""
+    verdicts = []
+    for device, verdict in tag.verdicts:
+        refused = (each for each in inside.operators if not _taken(each[-1].on(device)))
+        first = next(refused, None) if _taken(verdict) else None
+        verdicts.append((device, verdict if first is None else _refused_inside(first, device)))
+    return VerdictTag(tuple(verdicts))
+
+
+def _taken(verdict: Verdict) -> bool:
+    return verdict.state in ("supported", "soft")
+
+
+def _refused_inside(operator: tuple[str, str, str, VerdictTag], device: str) -> Verdict:
+    name, op_type, _, answers = operator
+    inner = answers.on(device)
+    reason = Reason(
+        rule="body",
+        message=f"its body holds '{name}' ({op_type}): {inner.reasons[0].message}",
+        got=f"'{name}' is {inner.state}",
+        allowed="bodies of which the device takes every operator",
+    )
+    return Verdict(inner.state, (reason,))
 
 
 def _follow(tag: VerdictTag, main: str) -> VerdictTag:
