@@ -91,6 +91,31 @@ def test_pins_that_pull_a_group_apart_are_refused() -> None:
         compile_model(model, THREE, CompileOptions(place=((first, "cpu"), (last, "npu"))))
 
 
+GROUP = """
+<ir_version: 8, opset_import: ["": 17]>
+g (uint8[4] q) => (uint8[4] y) <float s = {0.1}, uint8 z = {3}>
+{
+  [dq] a = DequantizeLinear(q, s, z)
+  [neg] b = Neg(a)
+  [exp] e = Exp(a)
+  [add] c = Add(b, e)
+  [q] y = QuantizeLinear(c, s, z)
+}
+"""
+
+
+def test_a_pin_on_one_member_is_the_reason_of_the_whole_group() -> None:
+    text = GROUP.replace("[exp] e = Exp(a)", "").replace("[add] c = Add(b, e)", "").replace("(c,", "(b,")
+    plan = compiled(text, THREE, ("q", "cpu"))
+    assert {operator.reason for operator in plan.operators} == {"pinned by --place 'q=cpu'"}
+    assert set(home(plan).values()) == {"cpu"}
+
+
+def test_a_partition_lists_a_node_once_that_was_copied() -> None:
+    (partition,) = compiled(GROUP).partitions
+    assert sorted(partition.nodes) == ["add", "dq", "exp", "neg", "q"]
+
+
 def test_a_tensor_goes_once_to_each_device_and_is_freed_after_its_last_reader() -> None:
     plan = compiled(DIAMOND, THREE, ("left", "gpu"), ("right", "gpu"))
     crossing = Counter((t.tensor, t.destination) for t in plan.transfers)

@@ -52,7 +52,7 @@ def make_plan(
                 id=piece.id,
                 device=device.id,
                 kind=device.kind,
-                nodes=tuple(origin for name in piece.nodes for origin in graph.origins(name)),
+                nodes=tuple(dict.fromkeys(origin for name in piece.nodes for origin in graph.origins(name))),
                 inputs=tuple(tensor_spec(value) for value in border.inputs),
                 outputs=tuple(tensor_spec(value) for value in border.outputs),
                 file=piece.file,
@@ -133,7 +133,7 @@ def _reason(
     place: Sequence[tuple[str, str]],
 ) -> str:
     """Why an operator is not on the target's first device."""
-    pins = [f"pinned by --place '{pattern}={to}'" for pattern, to in place if matches(graph, name, pattern)]
+    pins = [f"pinned by --place '{pattern}={to}'" for pattern, to in place if _means_one(graph, members, pattern)]
     if pins:
         return pins[-1]
     unit = graph.tag(name, UnitTag)
@@ -144,6 +144,11 @@ def _reason(
         if words:
             return words
     return f"stays with '{unit.main}'"
+
+
+def _means_one(graph: Graph, members: Sequence[str], pattern: str) -> bool:
+    """Whether a pin means a unit: one of its members is enough, as all of them stay together."""
+    return any(matches(graph, member, pattern) for member in members)
 
 
 _TAKEN: tuple[State, ...] = ("supported", "soft")
