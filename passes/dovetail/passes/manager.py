@@ -24,7 +24,10 @@ def run_passes(graph: Graph, passes: Sequence[GraphPass], after: AfterPass | Non
 
 
 def run_to_fixpoint(graph: Graph, passes: Sequence[GraphPass], after: AfterPass | None = None) -> bool:
-    """Run passes until none changes anything, inferring shapes in between. Returns whether any did."""
+    """Run passes until none changes anything, or `MAX_ROUNDS` times, inferring shapes in between.
+
+    Returns whether any of them changed the graph.
+    """
     changed = False
     for _ in range(MAX_ROUNDS):
         if not run_passes(graph, passes, after):

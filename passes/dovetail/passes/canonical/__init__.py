@@ -19,7 +19,7 @@ CANONICAL_PASSES = (
     EliminateCommonSubexpressions(),
     EliminateDeadNodes(),
 )
-"""In the order in which they run, over and over until none changes anything."""
+"""In the order in which they run, over and over: see `run_to_fixpoint`."""
 
 __all__ = [
     "CANONICAL_PASSES",
