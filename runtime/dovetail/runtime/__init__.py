@@ -4,6 +4,6 @@ from dovetail.runtime.environment import share_thread_pool
 from dovetail.runtime.events import Event, EventKind
 from dovetail.runtime.executor import Executor
 from dovetail.runtime.feeds import Array
-from dovetail.runtime.worker import Value, to_array, to_value
+from dovetail.runtime.worker import SIMULATOR, Value, to_array, to_value
 
-__all__ = ["Array", "Event", "EventKind", "Executor", "Value", "share_thread_pool", "to_array", "to_value"]
+__all__ = ["SIMULATOR", "Array", "Event", "EventKind", "Executor", "Value", "share_thread_pool", "to_array", "to_value"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from dovetail.plan import BackendSpec, Plan, PlanDevice, PlanPartition, RunError, shown
 from dovetail.runtime.events import Event, EventKind
-from dovetail.runtime.providers import CPU_PROVIDER, check_backend, why_missing
+from dovetail.runtime.providers import CPU_PROVIDER, check_backend, is_simulated, why_missing
 from dovetail.runtime.sessions import DeviceFailure, SessionRequest, open_session
 from dovetail.runtime.worker import Value, Worker
 
@@ -118,7 +118,8 @@ class Dispatcher:
                     worker = self._emulate(partition, device)
                     moves.append(Event("emulated", partition.id, name, ladder[-1], "emulation was asked for"))
                     return worker
-                return Worker(partition, name, open_session(self._request(partition.file, device)))
+                session = open_session(self._request(partition.file, device))
+                return Worker(partition, name, session, simulated=is_simulated(device.backend))
             except DeviceFailure as failure:
                 moves.append(self._move(partition, ladder[position:], "compile-failed", str(failure)))
         raise AssertionError("the last device of a ladder has no next, which _move does not allow")

@@ -6,6 +6,7 @@ those that load code or touch files by their names.
 """
 
 import importlib
+import platform
 import re
 import threading
 from collections.abc import Mapping
@@ -33,6 +34,9 @@ _PLUGINS: Final = {
     # the type, not the path of the library: the plugin finds that beside itself
     "QNNExecutionProvider": _Plugin("onnxruntime-qnn", "onnxruntime_qnn", {"backend_type": "htp"}),
 }
+
+_SIMULATED_ON: Final = {"QNNExecutionProvider": frozenset({"x86_64", "AMD64"})}
+"""Processors beside which a vendor builds no such device: its package simulates it there."""
 
 # what an option may be that stands below; none names a file, a library or an address
 _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -126,6 +130,11 @@ def use_provider(
         return [(backend.provider, dict(backend.options))]
     options.add_provider_for_devices(devices, {**plugin.defaults, **backend.options})
     return None
+
+
+def is_simulated(backend: BackendSpec | None) -> bool:
+    """Whether what a backend runs on here is the vendor's simulator of the device."""
+    return backend is not None and platform.machine() in _SIMULATED_ON.get(backend.provider, ())
 
 
 def _register(provider: str, plugin: _Plugin) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
@@ -15,6 +15,8 @@ from dovetail.runtime.words import one_line
 Value: TypeAlias = ort.OrtValue | Array
 """A tensor between partitions. ONNX Runtime holds it, but for strings, which it can't take over from NumPy."""
 
+SIMULATOR: Final = " (simulator)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worker:
@@ -25,11 +27,15 @@ class Worker:
     session: ort.InferenceSession
     emulated: str = ""
     """The numerics that the CPU imitates; empty where the device itself runs."""
+    simulated: bool = False
+    """The vendor's simulator runs it: right in its numbers, not in its time."""
 
     @property
     def label(self) -> str:
-        """The device, for people: `npu`, or `npu (emulated fp16)`."""
-        return f"{self.device} (emulated {self.emulated})" if self.emulated else self.device
+        """The device, for people: `npu`, `npu (simulator)`, or `npu (emulated fp16)`."""
+        if self.emulated:
+            return f"{self.device} (emulated {self.emulated})"
+        return self.device + SIMULATOR if self.simulated else self.device
 
     def run(self, inputs: Sequence[Value]) -> list[Value]:
         """Run the partition once; safe to call from several threads.

@@ -10,11 +10,12 @@ from typing import Final
 import onnxruntime as ort
 
 from dovetail.plan import DeviceKind, RunError, shown
-from dovetail.runtime import Array, Event, Executor
+from dovetail.runtime import SIMULATOR, Array, Event, Executor
 from dovetail.session.binding import IOBinding
 from dovetail.session.compiling import Loading, plan_of_model
 from dovetail.session.node_arg import NodeArg, node_arg
-from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, choose_target
+from dovetail.session.placed import tell_placement
+from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, choose_target, provider_names
 
 _PROVIDERS: Final[Mapping[DeviceKind, str]] = {"npu": NPU, "gpu": GPU, "cpu": CPU}
 
@@ -49,7 +50,7 @@ class InferenceSession:
             provider_options: For a model: options in the order of the providers. The NPU has `target`, as in
                 `dovetail compile -t`; without it, the environment variable DOVETAIL_TARGET or the installed vendor's
                 package decides.
-            strict: Raise instead of moving a partition to another device.
+            strict: Raise instead of moving a partition to another device, and where the NPU takes nothing of a model.
             emulate: Run the partitions of an NPU on the CPU, with the NPU's rounding of floats.
             shapes: For a model: input -> its whole shape.
             dims: For a model: symbolic dimension -> size.
@@ -71,6 +72,7 @@ class InferenceSession:
             plan = model
         else:
             raise RunError(f"plan {shown(str(model))}: is compiled already; give providers and sizes with a model only")
+        asked_for_npu = plan is not model and NPU in provider_names(providers)
         self._executor = Executor(
             plan,
             strict=strict,
@@ -79,6 +81,8 @@ class InferenceSession:
             optimize=self._sess_options.graph_optimization_level != ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
             threads=self._sess_options.intra_op_num_threads,
         )
+        if asked_for_npu:
+            tell_placement(self._executor.plan, strict=strict)
 
     @property
     def events(self) -> list[Event]:
@@ -123,7 +127,7 @@ class InferenceSession:
 
     def get_providers(self) -> list[str]:
         """The providers where partitions really run; an NPU that is emulated is a CPU. The CPU is always among them."""
-        running = set(self._executor.placement.values())
+        running = {where.removesuffix(SIMULATOR) for where in self._executor.placement.values()}
         kinds = {device.kind for device in self._executor.plan.devices if device.id in running}
         return [provider for kind, provider in _PROVIDERS.items() if kind in kinds or kind == "cpu"]
 

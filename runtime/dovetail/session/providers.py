@@ -51,6 +51,12 @@ def choose_target(providers: Providers | None, provider_options: Options | None)
     return CPU_ONLY
 
 
+def provider_names(providers: Providers | None) -> tuple[str, ...]:
+    """The names that a caller gave; NPU and CPU where none."""
+    entries = (NPU, CPU) if providers is None else providers
+    return tuple(entry if isinstance(entry, str) else entry[0] for entry in entries)
+
+
 def _options_by_name(providers: Providers | None, provider_options: Options | None) -> dict[str, Mapping[str, str]]:
     entries = list((NPU, CPU) if providers is None else providers)
     if provider_options is not None and len(provider_options) != len(entries):
