@@ -1,12 +1,11 @@
 """Verdicts of Warboy, MDLA, BM1684X, the CUDA machines and plain CPUs that a user would check by hand, both ways."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
+from tests.targets.operators import operator, tensor, weights
 
 from dovetail.compiler import compile_model
 from dovetail.plan.errors import TargetError
@@ -16,49 +15,12 @@ from dovetail.targets.overlay import AnswerPart, OverlayPart, apply_overlay
 from dovetail.targets.signature import signature
 from dovetail.targets.view import Attribute
 
-OPSET = 17
 UNPUBLISHED = ("hailo-8", "cambricon-mlu370")
-
-
-def tensor(*shape: int | str, dtype: str = "float32") -> TensorView:
-    return TensorView("t", dtype, shape, None)
 
 
 def const(*values: float, dtype: str = "int64") -> TensorView:
     array = np.array(values, dtype=dtype)
     return TensorView("k", dtype, array.shape, lambda: array)
-
-
-def weights(*shape: int, dtype: str = "float32") -> TensorView:
-    array = np.zeros(shape, dtype=dtype)
-    return TensorView("w", dtype, shape, lambda: array)
-
-
-def operator(
-    op_type: str, inputs: Sequence[TensorView | None], output: TensorView, **attributes: Attribute
-) -> OperatorView:
-    """An operator with the defaults of its schema filled in."""
-    schema = onnx.defs.get_schema(op_type, OPSET)
-    defaults: dict[str, Attribute] = {}
-    for name, attribute in schema.attributes.items():
-        if attribute.default_value.type:
-            value = onnx.helper.get_attribute_value(attribute.default_value)
-            defaults[name] = value.decode() if isinstance(value, bytes) else value
-    names = [formal.name for formal in schema.inputs]
-    return OperatorView(
-        name="op",
-        op_type=op_type,
-        domain="",
-        opset=OPSET,
-        inputs=tuple(inputs),
-        outputs=(output,),
-        input_names=tuple(names[min(index, len(names) - 1)] for index in range(len(inputs))),
-        output_names=(schema.outputs[0].name,),
-        attributes=defaults | attributes,
-        quantized=False,
-        producers=("",) * len(inputs),
-        consumers=(),
-    )
 
 
 def quantized(view: OperatorView, dtype: str = "int8", scheme: str = "per_tensor") -> OperatorView:
