@@ -8,6 +8,7 @@ import onnx_ir
 
 from dovetail.ir import Graph, border, byte_size, dtype_name, is_constant, read_values, shape_of, tensor_spec
 from dovetail.partition import Tensor
+from dovetail.passes.quantize import is_quantize
 from dovetail.passes.tagging import UnitTag
 
 _CONVERTERS: Final = frozenset({"Cast", "CastLike", "DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear"})
@@ -89,8 +90,7 @@ def entrances(graph: Graph, units: Sequence[Sequence[str]]) -> frozenset[int]:
     return frozenset(
         index
         for index, unit in enumerate(units)
-        if all(graph.node(name).op_type == "QuantizeLinear" for name in unit)
-        and inputs.issuperset(border(graph, unit).inputs)
+        if all(is_quantize(graph.node(name)) for name in unit) and inputs.issuperset(border(graph, unit).inputs)
     )
 
 

@@ -162,22 +162,25 @@ class Graph:
         old = {was.node for was in before}
         nodes = list(all_nodes(graph))
         taken = {str(node.name) for node in nodes if node in old}
+        numbers: dict[str, int] = {}
         for node in nodes:
             if node not in old:
-                self._adopt(node, ancestors.get(node, []), taken)
+                self._adopt(node, ancestors.get(node, []), taken, numbers)
             elif node in ancestors:
                 names = [str(node.name), *(was.name for was in ancestors[node])]
                 self._origins[str(node.name)] = lineage.merge_origins(names, self._origins)
         self.nx = self._build()
 
-    def _adopt(self, node: onnx_ir.Node, ancestors: list[lineage.Was], taken: set[str]) -> None:
+    def _adopt(
+        self, node: onnx_ir.Node, ancestors: list[lineage.Was], taken: set[str], numbers: dict[str, int]
+    ) -> None:
         """Name a node that a pass made, and remember whom it descends from."""
         if not ancestors:
             give_unique_names([node], taken)
             return
         alike = [was for was in ancestors if was.op_type == node.op_type]
         origins = lineage.merge_origins([was.name for was in ancestors], self._origins)
-        node.name = unique_name((alike or ancestors)[0].name, taken)
+        node.name = unique_name((alike or ancestors)[0].name, taken, numbers)
         if origins != (node.name,):
             self._origins[node.name] = origins
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dovetail.ir import Border, Graph, WeightsFile, border, extract, round_to_half
+from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging import UnitTag
 
 FOLDER = "partitions"
@@ -60,5 +61,5 @@ def integer_nodes(graph: Graph, names: Sequence[str]) -> frozenset[str]:
     return frozenset(
         name
         for name in names
-        if graph.tag(name, UnitTag).quantized or graph.node(name).op_type in ("QuantizeLinear", "DequantizeLinear")
+        if graph.tag(name, UnitTag).quantized or is_quantize(graph.node(name)) or is_dequantize(graph.node(name))
     )

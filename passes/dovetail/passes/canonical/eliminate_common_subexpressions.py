@@ -8,6 +8,7 @@ from onnx_ir.passes.common import CommonSubexpressionEliminationPass
 
 from dovetail.ir import Graph
 from dovetail.passes.base import GraphPass
+from dovetail.passes.quantize import is_dequantize
 
 # Operators whose every run gives another result, beyond the four RandomX that onnx-ir's pass knows itself.
 _RANDOM = frozenset({"Bernoulli", "Multinomial", "Dropout"})
@@ -34,7 +35,7 @@ class EliminateCommonSubexpressions(GraphPass):
 def _eliminate(model: onnx_ir.Model) -> bool:
     if any(node.op_type in _RANDOM for node in model.graph.all_nodes()):
         return False
-    kept_apart = [node for node in model.graph if node.op_type == "DequantizeLinear"]
+    kept_apart = [node for node in model.graph if is_dequantize(node)]
     for index, node in enumerate(kept_apart):  # the pass merges only what has equal attributes
         node.attributes.add(onnx_ir.AttrInt64(_APART, index))
     modified = bool(CommonSubexpressionEliminationPass()(model).modified)

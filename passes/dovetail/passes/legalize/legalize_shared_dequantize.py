@@ -40,7 +40,7 @@ def _split(graph: onnx_ir.Graph, node: onnx_ir.Node, taken: set[str]) -> bool:
     value = node.outputs[0]
     readers = [reader for reader in dict.fromkeys(value.consumers()) if reader.graph is graph]
     keeps_one = not value.is_graph_output() and len(readers) == len(set(value.consumers()))
-    last = node
+    behind, numbers = node, dict[str, int]()
     for reader in readers[1:] if keeps_one else readers:
         copy = onnx_ir.Node(
             node.domain,
@@ -49,10 +49,10 @@ def _split(graph: onnx_ir.Graph, node: onnx_ir.Node, taken: set[str]) -> bool:
             attributes=list(node.attributes.values()),
         )
         copy.meta[COPY_OF] = str(node.name)
-        copy.outputs[0].name = unique_name(str(value.name), taken)
+        copy.outputs[0].name = unique_name(str(value.name), taken, numbers)
         copy.outputs[0].type, copy.outputs[0].shape = value.type, value.shape
-        graph.insert_after(last, copy)
-        last = copy
+        graph.insert_after(behind, copy)
+        behind = copy
         for index, read in enumerate(reader.inputs):
             if read is value:
                 reader.replace_input_with(index, copy.outputs[0])
