@@ -1,5 +1,10 @@
 """The graph of an ONNX model, and the only package that reads or writes ONNX."""
 
+# ruff: noqa: E402  imports are put off before the first of them
+from dovetail.ir.deferred import defer_imports
+
+defer_imports()
+
 from dovetail.ir.binding import Bindings
 from dovetail.ir.extract import Border, Serializer, border, extract, inline, is_constant
 from dovetail.ir.graph import Graph

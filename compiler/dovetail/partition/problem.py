@@ -7,6 +7,8 @@ that the algorithms are loops over flat tuples and their results are equal on ev
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dovetail.cost import CostTable
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceLimits:
@@ -64,9 +66,11 @@ class Problem:
     precisions: tuple[tuple[str, ...], ...] = ()
     """The precisions that each unit computes in, in the same way. May be left out without `one_precision`."""
     tensors: tuple[Tensor, ...] = ()
-    """What crosses units or enters or leaves the model. May be left out without `min_tensor_bytes`."""
+    """What crosses units or enters or leaves the model. May be left out without costs and `min_tensor_bytes`."""
     entrances: frozenset[int] = frozenset()
     """Units that only quantize the model's inputs. May be left out without `prefix_only`."""
+    costs: CostTable | None = None
+    """What placements cost; None where only what is allowed counts."""
 
 
 @dataclass(frozen=True, slots=True)

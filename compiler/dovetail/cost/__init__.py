@@ -1,0 +1,5 @@
+"""Latency and energy of operators on devices and of tensors between them."""
+
+from dovetail.cost.table import CostTable
+
+__all__ = ["CostTable"]
