@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dovetail.cli.main import program
+from dovetail.lowering.vela import VARIABLE, find_vela
 
 TARGET = """
 schema: 1
@@ -89,12 +90,57 @@ def test_compile_and_explain_take_overlays(files: tuple[Path, Path], tmp_path: P
     assert "on npu: supported" not in dovetail("explain", model, "first", "-t", target).stdout
 
 
-def test_a_target_without_a_tool_says_so_in_one_line(files: tuple[Path, Path]) -> None:
-    result = dovetail("targets", "probe", "arm-ethos-u85", files[1])
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [("arm-ethos-u85", "pip install ethos-u-vela"), ("google-edge-tpu", "no tool for it is known")],
+)
+def test_a_target_without_a_tool_says_so_in_one_line(
+    target: str, words: str, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", "")
+    result = dovetail("targets", "probe", target, files[1])
 
     assert result.exit_code == 2
     assert "can't be asked" in result.stderr
+    assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+QUANTIZED = """
+<ir_version: 10, opset_import: ["": 21]>
+g (int8[1,4] x) => (int8[1,4] y)
+<float s = {0.5}, int8 z = {0}>
+{
+    a = DequantizeLinear(x, s, z)
+    [taken] b = Abs(a)
+    c = QuantizeLinear(b, s, z)
+    d = DequantizeLinear(c, s, z)
+    [refused] e = Erf(d)
+    f = QuantizeLinear(e, s, z)
+    g = DequantizeLinear(f, s, z)
+    [mistaken] h = Sin(g)
+    y = QuantizeLinear(h, s, z)
+}
+"""
+
+
+@pytest.mark.npu
+@pytest.mark.skipif(find_vela()[0] is None, reason="needs Vela, on PATH or named by DOVETAIL_VELA")
+def test_vela_is_asked_about_an_ethos_target(tmp_path: Path) -> None:
+    target, model, overlay = tmp_path / "board.yaml", tmp_path / "model.onnx", tmp_path / "overlay.yaml"
+    target.write_text("name: board\nextends: arm-ethos-u85\ndevices: {npu: {ops: {Sin: {}}}}\n", encoding="utf-8")
+    onnx.save(onnx.parser.parse_model(QUANTIZED), model)
+    probed = dovetail("targets", "probe", target, model, "-o", overlay)
+    words = " ".join(probed.stdout.split())
+
+    assert probed.exit_code == 1
+    assert "takes 1 of 2 operators" in words
+    assert "not asked about Erf: no TFLite form of it is written" in words
+    assert "1 was not asked about; the file disagrees on 1" in words
+    assert "source: ethos-u-vela" in overlay.read_text(encoding="utf-8")
+    learnt = dovetail("explain", model, "mistaken", "-t", target, "--overlay", overlay)
+    assert "refused by the vendor's compiler" in " ".join(learnt.stdout.split())
 
 
 def test_an_overlay_of_another_target_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:

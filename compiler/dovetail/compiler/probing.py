@@ -1,6 +1,5 @@
 """Asking the vendor's own compiler about a model's operators, one by one, and comparing with the target's file."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,14 @@ from dovetail.compiler.driver import prepare
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.placing import units_of
 from dovetail.ir import Graph
-from dovetail.lowering.probe import Answer, ask_provider, probe_model, tool_name, why_no_probe
+from dovetail.lowering.answers import Answer
+from dovetail.lowering.tools import tool_of
 from dovetail.passes import run_passes
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts, UnitTag, VerdictTag
 from dovetail.passes.tagging.views import operator_view
 from dovetail.plan.errors import LoweringError
 from dovetail.plan.schema import DeviceKind, State
-from dovetail.targets import Device, Target, worst
+from dovetail.targets import Device, OperatorView, Target, worst
 from dovetail.targets.overlay import AnswerPart, OverlayPart
 from dovetail.targets.signature import signature
 
@@ -34,9 +34,14 @@ class Probed:
     signature: str
 
     @property
+    def asked(self) -> bool:
+        """The tool said something."""
+        return self.answer.outcome != "not asked"
+
+    @property
     def agrees(self) -> bool:
-        """File and tool say the same; what the file does not know, it need not take."""
-        return (self.state in ("supported", "soft")) == self.answer.whole
+        """File and tool say the same; what the file does not know, it need not take, and silence is no objection."""
+        return not self.asked or (self.state in ("supported", "soft")) == self.answer.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +74,52 @@ class Probe:
 def probe_target(model: str | Path, target: Target, options: CompileOptions) -> Probe:
     """Ask the tool of the target's first device about every unit of a model. Nothing is run.
 
-    Units of one signature are asked about once. One session a distinct unit, in a child process.
+    Units of one signature are asked about once. One compilation a distinct unit, in a child process.
 
     Raises:
         ModelError: the model or a loading option.
         LoweringError: no tool for the device is installed here.
     """
     device = target.devices[0]
-    backend = device.backend
-    if why := why_no_probe(backend):
+    tool = tool_of(device)
+    why = "no tool for it is known" if tool is None else tool.why_not()
+    if tool is None or why:
         raise LoweringError(f"target {target.ref!r}: the compiler of '{device.id}' can't be asked: {why}")
-    assert backend is not None
     graph = prepare(model, options)
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
     units = units_of(graph)
-    marks = [_signatures(graph, members) for members in units]
-    with tempfile.TemporaryDirectory(prefix="dovetail-probe-") as folder:
-        files: dict[tuple[str, ...], Path] = {}
-        for members, mark in zip(units, marks, strict=True):
-            if mark not in files:
-                files[mark] = Path(folder, f"{len(files):05}.onnx")
-                files[mark].write_bytes(probe_model(graph, members).SerializeToString())
-        answers = ask_provider(list(files.values()), backend)
-    probed = [
-        _probed(graph, members, mark, device, answers[files[mark]]) for members, mark in zip(units, marks, strict=True)
-    ]
-    return Probe(target.ref, device.id, tool_name(backend), tuple(probed))
+    marks = [_marks(graph, members) for members in units]
+    distinct: dict[tuple[str, ...], Sequence[str]] = {}
+    for members, mark in zip(units, marks, strict=True):
+        distinct.setdefault(mark, members)
+    name, said = tool.ask(graph, list(distinct.values()))
+    answers = dict(zip(distinct, said, strict=True))
+    probed = [_probed(graph, members, mark, device, answers[mark]) for members, mark in zip(units, marks, strict=True)]
+    return Probe(target.ref, device.id, name, tuple(probed))
 
 
-def _signatures(graph: Graph, members: Sequence[str]) -> tuple[str, ...]:
-    """The signature of every operator of a unit, the main one's first."""
+def _marks(graph: Graph, members: Sequence[str]) -> tuple[str, ...]:
+    """What a tool may decide a unit by: each operator's signature, the main one's first, and which scales are equal.
+
+    A signature leaves the scales out, for an overlay serves other quantizations of the model too.
+    """
     unit = graph.tag(members[0], UnitTag)
     group = [graph.node(name) for name in members] if unit.quantized else []
     ordered = sorted(members, key=lambda name: name != unit.main)
-    return tuple(signature(operator_view(graph, graph.node(name), group)) for name in ordered)
+    views = [operator_view(graph, graph.node(name), group) for name in ordered]
+    return (*(signature(view) for view in views), _shared_scales(views[0]))
+
+
+def _shared_scales(view: OperatorView) -> str:
+    """A number for each quantized tensor of an operator, one number for one scale and zero point."""
+    numbers: dict[tuple[bytes, ...], int] = {}
+    quants = [
+        tensor.quant for tensor in (*view.inputs, *view.outputs) if tensor is not None and tensor.quant is not None
+    ]
+    keys = [
+        tuple(b"" if part is None else part.tobytes() for part in (quant.scale, quant.zero_point)) for quant in quants
+    ]
+    return " ".join(str(numbers.setdefault(key, len(numbers))) for key in keys)
 
 
 def _probed(graph: Graph, members: Sequence[str], mark: tuple[str, ...], device: Device, answer: Answer) -> Probed:

@@ -3,55 +3,47 @@
 import importlib.metadata
 import importlib.util
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import onnx
 import onnxruntime
 
 from dovetail.ir import Graph, extract
-from dovetail.lowering.child import run_child
+from dovetail.lowering.answers import MODEL_LIMIT_S, Answer, ask_children
 from dovetail.plan.errors import LoweringError
 from dovetail.plan.schema import BackendSpec
 
-Outcome = Literal["answered", "failed"]
-
-BATCH: Final = 50
-"""Models for one child: a model that hangs holds up no more than these."""
-MODEL_LIMIT_S: Final = 60
-"""Seconds for one model; a single operator takes a tenth of a second."""
 _PACKAGES: Final = {"QNNExecutionProvider": ("onnxruntime_qnn", "onnxruntime-qnn")}
 _CHILD = Path(__file__).with_name("probe_child.py")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the vendor's compiler said of one model."""
+class ProviderTool:
+    """The compiler behind an ONNX Runtime provider."""
 
-    outcome: Outcome
-    """`failed`: it refused the model as a whole, crashed or took too long."""
-    taken: tuple[str, ...] = ()
-    """Names of the nodes that it takes; the provider may have rewritten the model before it chose."""
-    left: tuple[str, ...] = ()
-    """Names of those that it leaves to others."""
-    words: str = ""
-    """Its own words about what it does not take, where it has any."""
+    backend: BackendSpec
 
-    @property
-    def whole(self) -> bool:
-        """It takes every node."""
-        return self.outcome == "answered" and bool(self.taken) and not self.left
+    def why_not(self) -> str:
+        """Why it can't be asked here; empty where it can."""
+        return why_no_probe(self.backend)
+
+    def ask(self, graph: Graph, units: Sequence[Sequence[str]]) -> tuple[str, list[Answer]]:
+        """The tool's name, and its answer for each unit; LoweringError as `ask_provider`."""
+        with tempfile.TemporaryDirectory(prefix="dovetail-probe-") as folder:
+            files = [Path(folder, f"{number:05}.onnx") for number in range(len(units))]
+            for path, members in zip(files, units, strict=True):
+                path.write_bytes(probe_model(graph, members).SerializeToString())
+            answers = ask_provider(files, self.backend)
+        return tool_name(self.backend), [answers[path] for path in files]
 
 
-def why_no_probe(backend: BackendSpec | None) -> str:
+def why_no_probe(backend: BackendSpec) -> str:
     """Why nothing here can be asked about a device; empty where something can."""
-    if backend is None:
-        return "no provider runs the device"
     module, package = _PACKAGES.get(backend.provider, ("", ""))
     if module:
         missing = importlib.util.find_spec(module) is None
@@ -114,48 +106,10 @@ def ask_provider(
         # a target's file may come from anyone, and must not make the provider load a library
         if "path" in name or "/" in value or "\\" in value:
             raise LoweringError(f"probe: option '{name}' of {backend.provider} names a file; take it out of the target")
-    answers: dict[Path, Answer] = {}
-    with tempfile.TemporaryDirectory(prefix="dovetail-probe-") as folder:
-        while left := [path for path in models if path not in answers]:
-            answers |= _ask_some(left[:BATCH], backend, model_limit_s, Path(folder))
-    return answers
-
-
-def _ask_some(
-    models: Sequence[Path], backend: BackendSpec, model_limit_s: float, folder: Path
-) -> Mapping[Path, Answer]:
-    """Ask one child until it is done or dead; at least one model is answered."""
-    journal = folder / "journal.jsonl"
-    journal.unlink(missing_ok=True)
     settings = (backend.provider, json.dumps(backend.options), json.dumps(backend.session_config))
-    command = [sys.executable, "-P", str(_CHILD), *settings, str(folder), str(journal)]
-    try:
-        given = "".join(f"{path}\n" for path in models).encode()
-        done = run_child(command, seconds=model_limit_s + model_limit_s / 10 * len(models), given=given)
-        end = f"the provider crashed (exit status {done.returncode})"
-    except subprocess.TimeoutExpired:
-        end = "the provider took too long and was stopped"
-    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
-    if not lines:
-        raise LoweringError(f"probe: {end} before it was asked anything; {_last_line(folder / 'printed.txt')}")
-    return _read_journal([json.loads(line) for line in lines], end)
 
+    def command(folder: Path, journal: Path) -> Sequence[str]:
+        return [sys.executable, "-P", str(_CHILD), *settings, str(folder), str(journal)]
 
-def _last_line(path: Path) -> str:
-    words = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return words[-1][:300] if words else "it said nothing"
-
-
-def _read_journal(records: Sequence[Mapping[str, Any]], end: str) -> dict[Path, Answer]:
-    answers = {}
-    for record in records:
-        if "begun" in record:
-            answers[Path(record["begun"])] = Answer("failed", words=end)
-            continue
-        words = str(record["words"])
-        if "taken" in record:
-            answer = Answer("answered", tuple(record["taken"]), tuple(record["left"]), words)
-        else:
-            answer = Answer("failed", words=words)
-        answers[Path(record["done"])] = answer
-    return answers
+    answers = ask_children({str(path): str(path) for path in models}, command, "the provider", model_limit_s)
+    return {path: answers[str(path)] for path in models}

@@ -4,7 +4,7 @@ from dovetail.targets.describe import DeviceDescription, OperatorDescription, Ta
 from dovetail.targets.figure import Figure, Link, PartitionLimits
 from dovetail.targets.load import load_target
 from dovetail.targets.shipped import target_names
-from dovetail.targets.target import Device, Target
+from dovetail.targets.target import Device, Target, ToolSpec
 from dovetail.targets.verdict import Verdict, worst
 from dovetail.targets.view import Array, Attribute, OperatorView, QuantView, TensorView
 
@@ -13,6 +13,7 @@ __all__ = [
     "target_names",
     "Target",
     "Device",
+    "ToolSpec",
     "PartitionLimits",
     "Figure",
     "Link",

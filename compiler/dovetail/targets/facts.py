@@ -30,7 +30,7 @@ _LARGEST_VALUE: Final = 4096
 
 
 class MissingFactError(Exception):
-    """A rule needs a fact that the model does not state. Never leaves this package."""
+    """Whoever asks needs a fact that the model does not state, and catches this."""
 
     def __init__(self, what: str, fix: str = "") -> None:
         """Keep what is not known, and what the user can do about it."""

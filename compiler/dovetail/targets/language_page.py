@@ -18,6 +18,7 @@ from dovetail.targets.schema import (
     LinkPart,
     OperatorPart,
     TargetPart,
+    ToolPart,
     VariantDevicePart,
     VariantPart,
 )
@@ -67,6 +68,7 @@ _PARTS: Final[dict[str, type[BaseModel]]] = {
     "ops": OperatorPart,
     "any_operator": AnyOperatorPart,
     "backend": BackendPart,
+    "tool": ToolPart,
     "figures": FigurePart,
     "variants": VariantPart,
     "devices of a variant": VariantDevicePart,

@@ -17,11 +17,12 @@ from dovetail.targets.schema import (
     DevicePart,
     FigurePart,
     TargetPart,
+    ToolPart,
     VariantDevicePart,
     VariantPart,
 )
 from dovetail.targets.shipped import SUFFIXES, choices, is_path, shipped_file
-from dovetail.targets.target import Device, Target
+from dovetail.targets.target import Device, Target, ToolSpec
 from dovetail.targets.view import Scalar
 
 
@@ -65,14 +66,13 @@ def _build(part: TargetPart, variant: str) -> Target:
     if variant and variant not in part.variants:
         known = choices(variant, part.variants) if part.variants else "it has no variants"
         raise TargetError(f"target {part.name!r} has no variant {variant!r}: {known}")
-    details = part.variants[chosen] if chosen else VariantPart(title="")
     return Target(
         name=part.name,
         vendor=part.vendor,
         summary=part.summary,
         variant=chosen,
         variants=tuple(part.variants),
-        devices=tuple(_device(part, device, details) for device in part.devices),
+        devices=tuple(_device(part, device, chosen) for device in part.devices),
         limits=part.limits,
         links=tuple(Link(*link.between, _figures(link.figures)) for link in part.links),
         sources=part.sources,
@@ -80,7 +80,8 @@ def _build(part: TargetPart, variant: str) -> Target:
     )
 
 
-def _device(part: TargetPart, device: DevicePart, variant: VariantPart) -> Device:
+def _device(part: TargetPart, device: DevicePart, chosen: str) -> Device:
+    variant = part.variants[chosen] if chosen else VariantPart(title="")
     own = variant.devices.get(device.id, VariantDevicePart())
     named = device.model_copy(update={"name": own.name or device.name})
     properties = variant.properties
@@ -95,12 +96,17 @@ def _device(part: TargetPart, device: DevicePart, variant: VariantPart) -> Devic
         data_quality=device.data_quality,
         data_note=device.data_note,
         book=book,
+        tool=_tool(device.tool, {"variant": chosen, **properties}) if device.tool is not None else None,
     )
 
 
 def _backend(part: BackendPart, properties: Mapping[str, Scalar]) -> BackendSpec:
     options = {key: _filled(value, properties) for key, value in part.options.items()}
     return BackendSpec(part.provider, options, dict(part.session_config))
+
+
+def _tool(part: ToolPart, properties: Mapping[str, Scalar]) -> ToolSpec:
+    return ToolSpec(part.name, _filled(part.accelerator, properties))
 
 
 def _filled(text: str, properties: Mapping[str, Scalar]) -> str:

@@ -89,6 +89,14 @@ class BackendPart(Part):
     session_config: dict[str, str] = {}
 
 
+class ToolPart(Part):
+    """The vendor's own ahead-of-time compiler, where no provider leads to it: `targets probe` asks it."""
+
+    name: Literal["vela"]
+    accelerator: str
+    """What it compiles for, as it names it; `{variant}` stands for the variant, `{name}` for a property of it."""
+
+
 class DevicePart(Part):
     """A device of the target."""
 
@@ -96,6 +104,7 @@ class DevicePart(Part):
     kind: DeviceKind
     name: str
     backend: BackendPart | None = None
+    tool: ToolPart | None = None
     numerics: Numerics = "fp32"
     figures: dict[str, FigurePart] = {}
     data_quality: Confidence

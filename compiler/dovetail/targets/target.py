@@ -14,6 +14,14 @@ from dovetail.targets.verdict import Verdict
 from dovetail.targets.view import OperatorView
 
 
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A vendor's ahead-of-time compiler, by name, and what it compiles for."""
+
+    name: str
+    accelerator: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Device:
     """One device of a target."""
@@ -32,6 +40,8 @@ class Device:
     book: RuleBook
     learnt: Mapping[str, Verdict] = field(default_factory=dict)
     """Signature of an operator -> what a probe of the vendor's compiler answered; it goes before the rules."""
+    tool: ToolSpec | None = None
+    """What `targets probe` asks where there is no backend."""
 
     def verdict(self, op: OperatorView) -> Verdict:
         """Return whether the device takes `op`, with every rule that speaks against it."""
