@@ -9,6 +9,8 @@ import numpy.typing as npt
 from agreement_models import MAIN, Case
 from onnx import TensorProto, helper, numpy_helper
 
+from dovetail.lowering.tflite import Form, LiteOperator, LiteTensor
+
 Array = npt.NDArray[np.generic]
 Shape = tuple[int, ...]
 
@@ -22,17 +24,17 @@ NOT_COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of the TFLite model, in its layout."""
+    """A tensor of the TFLite model, in its layout, with zero point 0."""
 
     shape: Shape
     data: Array | None = None
     dtype: str = "int8"
     scale: float = SCALE
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain data for the child."""
-        data = None if self.data is None else self.data.reshape(-1).tolist()
-        return {"shape": list(self.shape), "dtype": self.dtype, "scale": self.scale, "data": data}
+    def lite(self) -> LiteTensor:
+        """The tensor in a model of its own."""
+        quantization = ((self.scale,), (0,)) if self.scale else ((), ())
+        return LiteTensor(self.shape, self.dtype, self.data, *quantization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,10 @@ class Lite:
     options: str = ""
     values: dict[str, Any] = field(default_factory=dict)
 
-    def as_json(self, name: str) -> dict[str, Any]:
-        """Plain data for the child."""
-        inputs, outputs = ([tensor.as_json() for tensor in some] for some in (self.inputs, self.outputs))
-        head = {"name": name, "operator": self.operator, "options": self.options, "values": self.values}
-        return {**head, "inputs": inputs, "outputs": outputs}
+    def form(self) -> Form:
+        """The model of this one operator."""
+        inputs, outputs = (tuple(tensor.lite() for tensor in some) for some in (self.inputs, self.outputs))
+        return (LiteOperator(self.operator, inputs, outputs, self.options, self.values),)
 
 
 @dataclass(frozen=True, slots=True)
