@@ -232,7 +232,7 @@ class _Reader:
     def _efficiencies(self) -> dict[OpClass, Coefficient]:
         return {
             name: _given(self.figures, f"efficiency_{name}") or _assumed(given, "of the peak")
-            for name, given in defaults.EFFICIENCY.items()
+            for name, given in defaults.EFFICIENCY[self.kind].items()
         }
 
     def _vector(self, peaks: Mapping[Precision, Coefficient]) -> Coefficient:
