@@ -13,7 +13,15 @@ from dovetail.ir.infer import infer
 from dovetail.ir.lineage import COPY_OF
 from dovetail.ir.load import bound_arrays, load_model
 from dovetail.ir.names import unique_name
-from dovetail.ir.nested import bodies, captured_values, nested_graphs, nested_nodes, read_values, release_bodies
+from dovetail.ir.nested import (
+    bodies,
+    captured_values,
+    has_bodies,
+    nested_graphs,
+    nested_nodes,
+    read_values,
+    release_bodies,
+)
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
 from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
 from dovetail.ir.weights import WeightsFile
@@ -38,6 +46,7 @@ __all__ = [
     "unique_name",
     "bodies",
     "captured_values",
+    "has_bodies",
     "nested_graphs",
     "nested_nodes",
     "read_values",

@@ -69,8 +69,7 @@ def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Seriali
     Raises:
         ModelError: a value that leaves the set has no known element type, so it can't be declared.
     """
-    wanted = set(graph.nx if names is None else names)
-    ordered = [name for name in graph if name in wanted]
+    ordered = graph.in_order(graph.nx if names is None else names)
     edge = border(graph, ordered)
     # An output of the whole model that is also one of its inputs needs no node; it is not part of any piece.
     inputs, outputs = (graph.inputs, graph.outputs) if names is None else (edge.inputs, edge.outputs)

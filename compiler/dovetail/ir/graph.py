@@ -1,6 +1,6 @@
 """The graph of an ONNX model: networkx holds the structure and the tags, onnx_ir holds what ONNX knows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import networkx as nx
@@ -8,7 +8,7 @@ import onnx_ir
 
 from dovetail.ir import lineage
 from dovetail.ir.names import all_nodes, give_unique_names, give_unique_value_names, own_values, unique_name
-from dovetail.ir.nested import bodies, nested_nodes, read_values, release_bodies
+from dovetail.ir.nested import has_bodies, nested_nodes, read_values, release_bodies
 from dovetail.plan.errors import DovetailError, ModelError, PassError
 
 Tag = TypeVar("Tag")
@@ -40,11 +40,13 @@ class Graph:
         self.sha256 = sha256
         self.bindings: dict[str, str] = {}
         self._origins: lineage.Origins = {}
+        self._before: list[lineage.Was] = []  # as the last rewrite that changed nothing found the nodes
         self._broken_by = ""
         _forward_constant_outputs(model.graph)
         give_unique_value_names(model.graph)
         give_unique_names(all_nodes(model.graph), set())
         self._original = frozenset(str(node.name) for node in all_nodes(model.graph))
+        self._position: dict[str, int] = {}
         self.nx: nx.MultiDiGraph[str] = self._build()
 
     # --- looking -----------------------------------------------------------------------------------------------
@@ -88,13 +90,21 @@ class Graph:
         """The ONNX nodes of the top graph, in topological order."""
         return (self.node(name) for name in self.nx)
 
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Some of the nodes of the top graph, each once, in topological order.
+
+        Raises:
+            KeyError: there is no node of such a name.
+        """
+        return sorted(set(names), key=self._position.__getitem__)
+
     def nested(self, name: str) -> Iterator[onnx_ir.Node]:
         """The nodes in the bodies of an If, Loop or Scan, at any depth."""
         return nested_nodes(self.node(name))
 
     def has_bodies(self, name: str) -> bool:
         """Whether the node holds nested graphs."""
-        return next(bodies(self.node(name)), None) is not None
+        return has_bodies(self.node(name))
 
     def origins(self, name: str) -> tuple[str, ...]:
         """The user's nodes that this node stands for; itself where no pass touched it."""
@@ -138,9 +148,10 @@ class Graph:
         if self._broken_by:
             raise PassError(f"pass '{what}': the graph was left half-changed by '{self._broken_by}'")
         self._broken_by = what
-        before = lineage.remember(self.model.graph)
+        before = self._before or lineage.remember(self.model.graph)
         try:
             modified = change(self.model)
+            self._before = [] if modified else before
             if modified:
                 for was in before:  # libraries rename what they move
                     was.node.name = was.name
@@ -191,6 +202,7 @@ class Graph:
             if value.const_value is not None:  # folding leaves the shape that was guessed before
                 value.shape = onnx_ir.Shape(value.const_value.shape.numpy())
         result: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        self._position = {str(node.name): position for position, node in enumerate(graph)}
         for node in graph:
             outputs = tuple(value.name for value in node.outputs)
             result.add_node(str(node.name), node=node, tags={}, outputs=outputs)

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator
 
 import onnx_ir
 
-from dovetail.ir.nested import nested_graphs, nested_nodes
+from dovetail.ir.nested import has_bodies, nested_graphs, nested_nodes
 
 
 def all_nodes(graph: onnx_ir.Graph) -> Iterable[onnx_ir.Node]:
     """Every node of a graph and of the graphs inside it."""
     for node in graph:
         yield node
-        yield from nested_nodes(node)
+        if has_bodies(node):
+            yield from nested_nodes(node)
 
 
 def give_unique_names(nodes: Iterable[onnx_ir.Node], taken: set[str]) -> None:

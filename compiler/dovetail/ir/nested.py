@@ -4,6 +4,14 @@ from collections.abc import Iterable, Iterator
 
 import onnx_ir
 
+_BODIES = (onnx_ir.AttributeType.GRAPH, onnx_ir.AttributeType.GRAPHS)
+
+
+def has_bodies(node: onnx_ir.Node) -> bool:
+    """Whether a node holds graphs. Every pass asks it of every node, so it looks at the plain dict."""
+    attributes = node.attributes.data
+    return bool(attributes) and any(each.type in _BODIES and not each.is_ref() for each in attributes.values())
+
 
 def bodies(node: onnx_ir.Node) -> Iterator[tuple[str, onnx_ir.Graph]]:
     """The graphs that a node holds directly, each with the name of its attribute."""
@@ -19,7 +27,7 @@ def bodies(node: onnx_ir.Node) -> Iterator[tuple[str, onnx_ir.Graph]]:
 
 def nested_graphs(node: onnx_ir.Node) -> list[onnx_ir.Graph]:
     """Every graph inside a node, at any depth, outer before inner."""
-    found = [graph for _, graph in bodies(node)]
+    found = [graph for _, graph in bodies(node)] if has_bodies(node) else []
     for graph in found:  # grows while it is walked: no recursion, whatever the depth
         for inner in graph:
             found.extend(graph for _, graph in bodies(inner))
@@ -50,7 +58,7 @@ def captured_values(node: onnx_ir.Node) -> list[onnx_ir.Value]:
 def read_values(node: onnx_ir.Node) -> list[onnx_ir.Value]:
     """What a node needs before it can run: its inputs and what its bodies capture, each once."""
     values = {value: None for value in node.inputs if value is not None}
-    if any(True for _ in bodies(node)):
+    if has_bodies(node):
         values.update((value, None) for value in captured_values(node))
     return list(values)
 

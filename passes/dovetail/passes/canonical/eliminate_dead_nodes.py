@@ -6,7 +6,7 @@ from typing import ClassVar
 import onnx_ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from dovetail.ir import Graph, bodies, release_bodies
+from dovetail.ir import Graph, has_bodies, release_bodies
 from dovetail.passes.base import GraphPass
 
 
@@ -22,7 +22,7 @@ class EliminateDeadNodes(GraphPass):
 
 
 def _eliminate(model: onnx_ir.Model) -> bool:
-    holders = [node for node in model.graph.all_nodes() if next(bodies(node), None) is not None]
+    holders = [node for node in model.graph.all_nodes() if has_bodies(node)]
     modified = bool(RemoveUnusedNodesPass()(model).modified)
     while release_bodies(holders):  # what only a removed body read is dead now, too
         RemoveUnusedNodesPass()(model)
