@@ -21,10 +21,11 @@ def dtype_name(value: onnx_ir.Value) -> str | None:
     kind = value.type
     if kind is None:
         return None
-    if isinstance(kind, onnx_ir.SequenceType):
-        return "sequence"
-    if isinstance(kind, onnx_ir.OptionalType):
-        return "optional"
+    if type(kind) is not onnx_ir.TensorType:  # most are, and the questions below take long
+        if isinstance(kind, onnx_ir.SequenceType):
+            return "sequence"
+        if isinstance(kind, onnx_ir.OptionalType):
+            return "optional"
     return "string" if kind.dtype == onnx_ir.DataType.STRING else _NAMES.get(kind.dtype)
 
 
@@ -32,7 +33,7 @@ def shape_of(value: onnx_ir.Value) -> tuple[Dim, ...] | None:
     """The dimensions: an int, the name of a symbol, or None for an unnamed unknown one. None: unknown rank."""
     if value.shape is None:
         return None
-    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+    return tuple([dim if isinstance(dim, int) else dim.value for dim in value.shape.dims])
 
 
 def tensor_spec(value: onnx_ir.Value) -> TensorSpec:

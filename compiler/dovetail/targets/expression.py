@@ -11,8 +11,9 @@ An expression that needs a fact the model does not state is undecidable: it rais
 
 import ast
 import operator
+import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Final
 
 import numpy as np
@@ -141,17 +142,33 @@ def _parsed(text: str) -> ast.expr:
 
 
 class _Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]
-    """simpleeval with our operators and functions, and with the fields of tensors as the only attributes."""
+    """simpleeval with our operators and functions, and with the fields of tensors as the only attributes.
 
-    def __init__(self, op: OperatorView, context: Context) -> None:
-        bound: dict[str, Callable[..., object]] = {
-            name: _bind(function, op) for name, function in OPERATOR_FUNCTIONS.items()
-        }
-        bound["inputs"] = lambda: [TensorValue(tensor, context) for tensor in op.inputs if tensor is not None]
-        super().__init__(operators=_OPERATORS, functions={**FUNCTIONS, **bound})
-        self.names = lambda node: lookup(node.id, op, context)
+    Making one takes longer than most expressions do, so each thread has one for all operators.
+    """
+
+    _op: OperatorView
+    _context: Context
+
+    def __init__(self) -> None:
+        bound = {name: partial(self._ask, function) for name, function in OPERATOR_FUNCTIONS.items()}
+        super().__init__(operators=_OPERATORS, functions={**FUNCTIONS, **bound, "inputs": self._inputs})
         # attributes are tuples: so are lists, or `strides == [2, 2]` would never hold
         self.nodes[ast.List] = self._eval_tuple
+
+    def about(self, text: str, op: OperatorView, context: Context) -> object:
+        """Return the value of a checked expression for `op`."""
+        self._op, self._context = op, context
+        return self.eval(text, previously_parsed=_parsed(text))
+
+    def _ask(self, function: Callable[..., object], *arguments: object) -> object:
+        return function(self._op, *arguments)
+
+    def _inputs(self) -> list[TensorValue]:
+        return [TensorValue(tensor, self._context) for tensor in self._op.inputs if tensor is not None]
+
+    def _eval_name(self, node: ast.Name) -> object:
+        return lookup(node.id, self._op, self._context)
 
     def _eval_attribute(self, node: ast.Attribute) -> object:
         tensor = self._eval(node.value)
@@ -160,8 +177,14 @@ class _Evaluator(simpleeval.EvalWithCompoundTypes):  # type: ignore[misc]
         return tensor.field(node.attr)
 
 
-def _bind(function: Callable[..., object], op: OperatorView) -> Callable[..., object]:
-    return lambda *arguments: function(op, *arguments)
+class _ThreadsOwn(threading.local):
+    """The evaluator of the running thread."""
+
+    def __init__(self) -> None:
+        self.evaluator = _Evaluator()
+
+
+_OWN: Final = _ThreadsOwn()
 
 
 def lookup(name: str, op: OperatorView, context: Context) -> object:
@@ -178,7 +201,7 @@ def lookup(name: str, op: OperatorView, context: Context) -> object:
 def evaluate(text: str, op: OperatorView, context: Context) -> object:
     """Return the value of a checked expression for `op`; MissingFactError where it can't be worked out."""
     try:
-        return _Evaluator(op, context).eval(text, previously_parsed=_parsed(text))
+        return _OWN.evaluator.about(text, op, context)
     except (TypeError, ArithmeticError, AttributeError, LookupError, ValueError, simpleeval.InvalidExpression) as error:
         raise MissingFactError(f"the value of {text!r} ({error})") from error
 

@@ -24,21 +24,27 @@ def select(op: OperatorView, references: tuple[str, ...]) -> list[tuple[str, Ten
 
 
 def _referred(op: OperatorView, reference: str) -> list[tuple[str, TensorView | None]]:
-    inputs = [(_label(op.input_names, "input", i), tensor) for i, tensor in enumerate(op.inputs)]
-    outputs = [(_label(op.output_names, "output", i), tensor) for i, tensor in enumerate(op.outputs)]
     if reference == "*":
-        return inputs + outputs
+        return _inputs(op) + _outputs(op)
     if reference == "inputs":
-        return inputs
+        return _inputs(op)
     if reference == "outputs":
-        return outputs
+        return _outputs(op)
     if reference == "activations":
-        return [(label, tensor) for label, tensor in inputs if tensor is None or tensor.constant is None]
-    for prefix, group in (("input[", inputs), ("output[", outputs)):
+        return [(label, tensor) for label, tensor in _inputs(op) if tensor is None or tensor.constant is None]
+    for prefix, group in (("input[", _inputs), ("output[", _outputs)):
         if reference.startswith(prefix):
             index = int(reference.removeprefix(prefix).removesuffix("]"))
-            return group[index : index + 1]
+            return group(op)[index : index + 1]
     return [(reference, named_tensor(op, reference))]
+
+
+def _inputs(op: OperatorView) -> list[tuple[str, TensorView | None]]:
+    return [(_label(op.input_names, "input", index), tensor) for index, tensor in enumerate(op.inputs)]
+
+
+def _outputs(op: OperatorView) -> list[tuple[str, TensorView | None]]:
+    return [(_label(op.output_names, "output", index), tensor) for index, tensor in enumerate(op.outputs)]
 
 
 def _label(names: tuple[str, ...], group: str, index: int) -> str:
