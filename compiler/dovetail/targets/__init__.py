@@ -2,6 +2,7 @@
 
 from dovetail.targets.describe import DeviceDescription, OperatorDescription, TargetDescription
 from dovetail.targets.figure import Figure, Link, PartitionLimits
+from dovetail.targets.likeness import likeness
 from dovetail.targets.load import load_target
 from dovetail.targets.shipped import target_names
 from dovetail.targets.target import Device, Target, ToolSpec
@@ -24,6 +25,7 @@ __all__ = [
     "QuantView",
     "Attribute",
     "Array",
+    "likeness",
     "TargetDescription",
     "DeviceDescription",
     "OperatorDescription",

@@ -11,7 +11,8 @@ from dovetail.ir import Graph, load_model
 from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
-from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts, BodyTag, VerdictTag
+from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts, BodyTag, UnitTag, VerdictTag
+from dovetail.passes.tagging.views import operator_view
 from dovetail.targets import Target, load_target
 
 TARGETS = ("qualcomm-hexagon-htp", "arm-ethos-u85", "nvidia-orin-dla", "cpu-only")
@@ -136,3 +137,29 @@ def test_every_operator_has_an_answer_with_its_reason(path: Path, name: str, tar
                 assert reason.got, reason
                 assert reason.allowed, reason
                 assert "\n" not in reason.message
+
+
+@pytest.mark.parametrize("name", ["arm-ethos-u85", "qualcomm-hexagon-htp", "nvidia-orin-dla"])
+@pytest.mark.parametrize("path", SAMPLE_MODELS, ids=lambda path: path.stem)
+def test_operators_that_are_alike_get_the_answer_of_each_alone(path: Path, name: str, target: LoadTarget) -> None:
+    graph = load_model(path)
+    run_to_fixpoint(graph, CANONICAL_PASSES)
+    described = target(name)
+    tagged(graph, described)
+    for node in graph.nodes():
+        if graph.tag(str(node.name), UnitTag).quantized or graph.has_bodies(str(node.name)):
+            continue
+        view = operator_view(graph, node)
+        expected = tuple((device.id, device.verdict(view)) for device in described.devices)
+        assert graph.tag(str(node.name), VerdictTag).verdicts == expected
+
+
+def test_an_operator_unlike_the_one_before_is_judged_itself(target: LoadTarget) -> None:
+    """The second Relu differs by its shape alone, the third by its name, which is in the reason."""
+    text = """g (float[1,2,4,4,4,4] x, float[2] y) => (float[1,2,4,4,4,4] c, float[2] b)
+        { [a] a = Relu(x) [b] b = Relu(y) [c] c = Relu(a) }"""
+    graph = tagged(graph_of(text), target("qualcomm-hexagon-htp"))
+    first, second, third = (graph.tag(each, VerdictTag).on("npu") for each in "abc")
+    assert [first.state, second.state, third.state] == ["unsupported", "supported", "unsupported"]
+    assert "'a'" in first.reasons[0].message
+    assert "'c'" in third.reasons[0].message

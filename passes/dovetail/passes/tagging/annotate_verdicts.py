@@ -1,5 +1,6 @@
 """Verdicts: what each device of a target says of each operator."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging.tags import BodyTag, UnitTag, VerdictTag
 from dovetail.passes.tagging.views import operator_view
 from dovetail.plan.schema import Reason
-from dovetail.targets import Target, Verdict
+from dovetail.targets import Device, OperatorView, Target, Verdict, likeness
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class AnnotateVerdicts(GraphPass):
             unit = graph.tag(name, UnitTag)
             if unit.quantized:
                 groups.setdefault(unit.index, []).append(graph.node(name))
+        judge = _Judge(graph, self.target)
         followers = []
         for name in graph:
             unit = graph.tag(name, UnitTag)
@@ -40,25 +42,43 @@ class AnnotateVerdicts(GraphPass):
             if unit.quantized and (is_quantize(node) or is_dequantize(node)):
                 followers.append((name, unit.main))
             else:
-                graph.set_tag(name, self._judge(graph, node, groups.get(unit.index, [])))
+                graph.set_tag(name, judge.tag(node, groups.get(unit.index, [])))
             if graph.has_bodies(name):
-                inside = self._judge_bodies(graph, name)
+                inside = judge.bodies(name)
                 graph.set_tag(name, inside)
                 graph.set_tag(name, _with_bodies(graph.tag(name, VerdictTag), inside))
         for name, main in followers:
             graph.set_tag(name, _follow(graph.tag(main, VerdictTag), main))
         return False
 
-    def _judge(self, graph: Graph, node: onnx_ir.Node, group: list[onnx_ir.Node]) -> VerdictTag:
-        view = operator_view(graph, node, group)
-        return VerdictTag(tuple((device.id, device.verdict(view)) for device in self.target.devices))
 
-    def _judge_bodies(self, graph: Graph, name: str) -> BodyTag:
-        return BodyTag(
-            tuple(
-                (str(node.name), node.op_type, node.domain, self._judge(graph, node, [])) for node in graph.nested(name)
-            )
-        )
+class _Judge:
+    """Asks the devices of a target, once for all operators that are alike as long as nothing speaks against them.
+
+    Reasons quote names, so that each operator with one is judged by itself.
+    """
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self._graph = graph
+        self._devices: list[tuple[Device, dict[Hashable, Verdict]]] = [(device, {}) for device in target.devices]
+
+    def tag(self, node: onnx_ir.Node, group: list[onnx_ir.Node]) -> VerdictTag:
+        view = operator_view(self._graph, node, group)
+        like = likeness(view)
+        return VerdictTag(tuple([(device.id, _verdict(device, known, view, like)) for device, known in self._devices]))
+
+    def bodies(self, name: str) -> BodyTag:
+        nested = self._graph.nested(name)
+        return BodyTag(tuple((str(node.name), node.op_type, node.domain, self.tag(node, [])) for node in nested))
+
+
+def _verdict(device: Device, known: dict[Hashable, Verdict], view: OperatorView, like: Hashable) -> Verdict:
+    found = known.get(like)
+    if found is None:
+        found = device.verdict(view)
+        if not found.reasons:
+            known[like] = found
+    return found
 
 
 def _with_bodies(tag: VerdictTag, inside: BodyTag) -> VerdictTag:
