@@ -19,6 +19,12 @@ def test_round_trip(plan: Plan) -> None:
     assert '"ä"' in text
 
 
+def test_text_is_that_of_the_standard_library(plan: Plan) -> None:
+    for each in (plan, EMPTY, dataclasses.replace(EMPTY, notes=('\u2028 "\\ \x00',), predicted=Predicted(0.1, 1e300))):
+        expected = json.dumps(dataclasses.asdict(each), indent=1, ensure_ascii=False, allow_nan=False)
+        assert plan_to_json(each) == expected + "\n"
+
+
 EMPTY = Plan(
     dovetail_version="0",
     model=ModelInfo("m", ""),
