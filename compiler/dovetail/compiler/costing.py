@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,15 @@ import onnx_ir
 
 from dovetail.compiler.crossing import Crossing, crossings
 from dovetail.compiler.placing import units_of
-from dovetail.compiler.unit_work import Member, constant_bytes, is_fused, members_of, precision_of, steps_on
+from dovetail.compiler.unit_work import (
+    Member,
+    constant_bytes,
+    is_fused,
+    largest_activations,
+    members_of,
+    precision_of,
+    steps_on,
+)
 from dovetail.cost import (
     CostTable,
     LinkCoefficients,
@@ -18,6 +27,7 @@ from dovetail.cost import (
     coefficients_of,
     default_link,
     defaults,
+    resident_share,
     unit_cost,
 )
 from dovetail.cost.table import Array
@@ -65,8 +75,8 @@ class _Kind:
     members: tuple[Member, ...]
     memory: tuple[float, ...]
     """Bytes of constants."""
-    activations: float
-    """Bytes of the largest inputs and outputs of an operator."""
+    activations: tuple[float, ...]
+    """Bytes of the largest inputs and outputs of an operator, of one picture on an NPU."""
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +90,7 @@ class Costing:
     _kinds: dict[Hashable, _Kind] = field(init=False, default_factory=dict)
     _values: dict[onnx_ir.Value, Hashable] = field(init=False, default_factory=dict)
     _keys: list[Hashable] = field(init=False, default_factory=list)
-    _resident: tuple[bool, ...] = field(init=False, default=())
+    _resident: tuple[float, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Read the work of every unit, equal ones once."""
@@ -89,10 +99,10 @@ class Costing:
         totals = np.zeros(len(self.machine.devices))
         for key in self._keys:
             totals += self._kinds[key].memory
-        largest = max((kind.activations for kind in self._kinds.values()), default=0.0)
+        largest = np.max([kind.activations for kind in self._kinds.values()], axis=0, initial=0.0)
         self._resident = tuple(
-            bool(total + largest <= device.on_chip_bytes.value)
-            for total, device in zip(totals, self.machine.devices, strict=True)
+            resident_share(device, float(total), float(room))
+            for total, room, device in zip(totals, largest, self.machine.devices, strict=True)
         )
 
     def unit(self, members: Sequence[str], device: str) -> UnitCost:
@@ -127,10 +137,7 @@ class Costing:
         device = self.machine.devices[index]
         precision = precision_of(device, kind.members)
         steps = steps_on(kind.members, index, device, precision)
-        return unit_cost(steps, device, precision, self.machine.static_w.value, self._is_resident(index))
-
-    def _is_resident(self, index: int) -> bool:
-        return bool(self._resident) and self._resident[index]
+        return unit_cost(steps, device, precision, self.machine.static_w.value, self._resident[index])
 
     # --- equal units ---------------------------------------------------------------------------------------------
 
@@ -140,8 +147,9 @@ class Costing:
         if key not in self._kinds:
             members = members_of(self.graph, unit)
             devices = self.machine.devices
-            memory = tuple(constant_bytes(members, precision_of(device, members)) for device in devices)
-            activations = max(member.work.bytes_in + member.work.bytes_out for member in members)
+            precisions = [precision_of(device, members) for device in devices]
+            memory = tuple(constant_bytes(members, precision) for precision in precisions)
+            activations = tuple(map(partial(largest_activations, members), devices, precisions))
             self._kinds[key] = _Kind(members, memory, activations)
         return key
 

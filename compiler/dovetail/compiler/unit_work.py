@@ -171,6 +171,14 @@ def _step(member: Member, index: int, device: DeviceCoefficients, precision: Pre
     return Step(member.work, "fused" if fused else "whole", penalty, vector_only, why, repeats)
 
 
+def largest_activations(members: Iterable[Member], device: DeviceCoefficients, precision: Precision) -> float:
+    """Bytes of the largest inputs and outputs of an operator; an NPU takes a batch picture by picture."""
+    works = [member.work for member in members]
+    each = [(work.bytes_in + work.bytes_out) * width_scale(work, precision) for work in works]
+    pictures = [work.batch if device.kind == "npu" else 1 for work in works]
+    return max((size / count for size, count in zip(each, pictures, strict=True)), default=0.0)
+
+
 def constant_bytes(members: Iterable[Member], precision: Precision) -> float:
     """Bytes of the constants that a device holds for a unit, as wide as it keeps them."""
     return math.fsum(_constants(members, precision))

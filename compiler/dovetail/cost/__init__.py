@@ -9,7 +9,7 @@ from dovetail.cost.coefficients import (
     default_link,
 )
 from dovetail.cost.defaults import Precision
-from dovetail.cost.model import Step, Term, UnitCost, unit_cost, width_scale
+from dovetail.cost.model import Step, Term, UnitCost, resident_share, unit_cost, width_scale
 from dovetail.cost.table import CostTable
 from dovetail.cost.work import OpClass, Work, work_of
 
@@ -31,6 +31,7 @@ __all__ = [
     "Step",
     "Term",
     "UnitCost",
+    "resident_share",
     "unit_cost",
     "width_scale",
 ]

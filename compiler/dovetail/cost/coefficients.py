@@ -189,13 +189,13 @@ class _Reader:
             efficiency=self._efficiencies(),
             vector=self._vector(peaks),
             dram_gbps=dram,
-            dram_derate=_given(self.figures, "dram_derate") or _assumed(defaults.DRAM_DERATE, "of the peak"),
+            dram_derate=self._derate(),
             dram_pj_per_bit=pj,
             on_chip_bytes=_given(self.figures, "sram_bytes", "l2_bytes")
             or _assumed(defaults.ON_CHIP_BYTES[self.kind], "B"),
             on_chip_gbps=self._on_chip(peaks, dram),
             launch_us=self._launch(),
-            overhead_us=self._overhead(),
+            overhead_us=self._overhead(peaks),
             power_w=power,
             idle_w=idle,
             waiting_share=_assumed(defaults.WAITING_SHARE[self.kind], "of the power"),
@@ -219,9 +219,11 @@ class _Reader:
         return None
 
     def _derive_peak(self, found: Mapping[Precision, Coefficient], wanted: Precision) -> Coefficient:
-        """From the nearest known precision, by the steps of the device's kind; the CPU's int8 is its fp32 rate."""
+        """From the nearest known precision, by the steps of the device's kind."""
         order = PRECISIONS.index(wanted)
-        near = min(found, key=lambda name: abs(PRECISIONS.index(name) - order))
+        ordered = [name for name in PRECISIONS if name in found]
+        ordered = ordered[::-1] if self.kind == "cpu" else ordered  # of two as near: a CPU's floats have one rate
+        near = min(ordered, key=lambda name: abs(PRECISIONS.index(name) - order))
         factor, steps = 1.0, defaults.PRECISION_STEPS[self.kind]
         for step in range(min(order, PRECISIONS.index(near)), max(order, PRECISIONS.index(near))):
             factor *= steps[step]
@@ -240,11 +242,20 @@ class _Reader:
         base = peaks["int8" if self.kind == "npu" else "fp32"]
         return _given(self.figures, "vector_gops") or _derived(base, share, "GOPS", f"assumed {share} {why}")
 
+    def _derate(self) -> Coefficient:
+        if self._is_over_bus():
+            return Coefficient(1, "of the bus", "derived: the rate of the link is what it reaches in practice")
+        return _given(self.figures, "dram_derate") or _assumed(defaults.DRAM_DERATE, "of the peak")
+
+    def _is_over_bus(self) -> bool:
+        """Whether everything that is not on the chip comes over a bus: there is no memory of its own."""
+        return self.is_card and _given(self.figures, "dram_gbps") is None
+
     def _dram(self) -> Coefficient:
         own = _given(self.figures, "dram_gbps")
         if own is not None:
             return own
-        if self.is_card and self.link is not None and (bus := _given(self.link.figures, "gbps")):
+        if self._is_over_bus() and self.link is not None and (bus := _given(self.link.figures, "gbps")):
             return _derived(bus, 1, "GB/s", "no memory of its own is known, so over the bus")
         for other in self.target.devices:
             shared = _given(other.figures, "dram_gbps")
@@ -268,8 +279,11 @@ class _Reader:
         given = defaults.CUDA_LAUNCH_US if self._is_cuda() else defaults.LAUNCH_US[self.kind]
         return _given(self.figures, "launch_us", "dispatch_us") or _assumed(given, "us")
 
-    def _overhead(self) -> Coefficient:
+    def _overhead(self, peaks: Mapping[Precision, Coefficient]) -> Coefficient:
         given = defaults.CUDA_OVERHEAD_US if self._is_cuda() else defaults.OVERHEAD_US[self.kind]
+        if self.kind == "cpu":
+            each, words = defaults.FORK_JOIN_US_PER_GOPS
+            given = (given[0] + each * peaks["fp32"].value, f"{given[1]}, {words}")
         return _given(self.figures, "op_overhead_us") or _assumed(given, "us")
 
     def _powers(
@@ -279,12 +293,12 @@ class _Reader:
         full = _given(self.figures, "power_w") or self._assumed_power(peaks)
         share, why = defaults.IDLE_SHARE
         idle = _given(self.figures, "idle_power_w") or _derived(full, share, "W", f"assumed {share} {why}")
-        memory = dram.value * 8e-3 * pj.value if self.is_card and _given(self.figures, "dram_gbps") else 0.0
+        memory = dram.value * 8e-3 * pj.value if self.is_card and not self._is_over_bus() else 0.0
         memory = min(memory, full.value / 2)
         rest = full.value - idle.value - memory
         parts = f"idle {idle.value:.3g}" + (f", memory at full rate {memory:.3g}" if memory else "")
         source = f"{full.value:.3g} W ({full.source}) less {parts}"
-        return Coefficient(rest, "W", source, full.verified, "low"), idle
+        return Coefficient(rest, "W", f"derived: {source}"), idle
 
     def _assumed_power(self, peaks: Mapping[Precision, Coefficient]) -> Coefficient:
         each, why = defaults.WATTS_PER_GOPS[self.kind]

@@ -79,6 +79,8 @@ OVERHEAD_US: Final[dict[DeviceKind, Given]] = {
     "gpu": (10, "a kernel of a mobile GPU's queue"),
     "cpu": (1, "an operator's call in ONNX Runtime"),
 }
+FORK_JOIN_US_PER_GOPS: Final[Given] = (1e-3, "and 1 us for each fp32 TFLOPS: more cores take longer to fork and join")
+"""On top of a CPU's overhead."""
 CUDA_OVERHEAD_US: Final[Given] = (3, "a CUDA launch takes 2 to 5 us")
 
 WATTS_PER_GOPS: Final[dict[DeviceKind, Given]] = {

@@ -4,7 +4,8 @@ For each operator, latency = max(compute, on-chip memory, off-chip memory) + ove
 
 - compute = 2 x MAC / (peak x efficiency of the class) + other operations / vector rate;
 - on-chip memory = all bytes that it moves / on-chip bandwidth;
-- off-chip memory = constants, and activations that do not fit on the chip, / (DRAM x derate).
+- off-chip memory = constants, and activations that do not fit on the chip, / (DRAM x derate). An NPU may take a batch
+  picture by picture instead, if one fits, and read the constants again for each.
 
 Energy = active power x (latency - overhead) + share x active power x overhead + DRAM bytes x energy a bit
 + static power of the whole machine x latency. Watts times microseconds are microjoules.
@@ -60,6 +61,8 @@ class _Time:
     off_chip: float
     overhead: float
     dram_bytes: float
+    dram_words: str = ""
+    """What these bytes are."""
 
     @property
     def busy(self) -> float:
@@ -79,7 +82,8 @@ class UnitCost:
     device: DeviceCoefficients
     precision: Precision
     static_w: float
-    resident: bool
+    resident: float
+    """Share of its constants that stay on the chip from run to run."""
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -93,7 +97,7 @@ def unit_cost(
     device: DeviceCoefficients,
     precision: Precision,
     static_w: float = 0.0,
-    resident: bool = False,
+    resident: float = 0.0,
 ) -> UnitCost:
     """The cost of one run of a unit. O(steps).
 
@@ -102,7 +106,7 @@ def unit_cost(
         device: where it runs.
         precision: what it computes in there.
         static_w: watts that the whole machine draws whatever runs.
-        resident: constants stay on the chip from run to run.
+        resident: share of its constants that stay on the chip from run to run.
     """
     latency = energy = 0.0
     for step in steps:
@@ -114,7 +118,23 @@ def unit_cost(
     return UnitCost(latency, energy, assumed, tuple(steps), device, precision, static_w, resident)
 
 
-def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resident: bool) -> _Time:
+def resident_share(device: DeviceCoefficients, constants: float, activations: float) -> float:
+    """The share of a model's constants that stay on a device's chip from run to run.
+
+    An NPU's compiler keeps as many as there is room for; a cache keeps all or, read in turn, none.
+
+    Args:
+        device: the device.
+        constants: bytes of all constants.
+        activations: bytes of the largest inputs and outputs of an operator, which need room as well.
+    """
+    room = device.on_chip_bytes.value - activations
+    if constants <= room:
+        return 1.0
+    return max(0.0, room / constants) if device.kind == "npu" else 0.0
+
+
+def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resident: float) -> _Time:
     """The times of one run of an operator."""
     work = step.work
     if step.treatment == "free" or work.op_class == "control":
@@ -125,12 +145,21 @@ def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resi
     if work.moves == "nothing":
         return _Time(0, 0, 0, 0, 0)
     activations, constants = (each * width_scale(work, precision) for each in work.traffic())
-    dram = 0.0 if resident else constants
-    if activations > device.on_chip_bytes.value:
-        dram += activations
+    dram, words = _dram_bytes(work, device, activations, constants * (1 - resident))
     on_chip = (activations + constants) / device.on_chip_gbps.value * 1e-3
     off_chip = dram / (device.dram_gbps.value * device.dram_derate.value) * 1e-3
-    return _Time(compute, on_chip * step.penalty, off_chip, device.overhead_us.value, dram)
+    return _Time(compute, on_chip * step.penalty, off_chip, device.overhead_us.value, dram, words)
+
+
+def _dram_bytes(work: Work, device: DeviceCoefficients, activations: float, constants: float) -> tuple[float, str]:
+    """Bytes over the off-chip memory, and what they are."""
+    room = device.on_chip_bytes.value
+    if activations <= room:
+        return constants, "constants"
+    again = constants * work.batch
+    if device.kind == "npu" and activations <= room * work.batch and again < constants + activations:
+        return again, f"constants, for each of {work.batch} pictures"
+    return constants + activations, "constants and activations over the on-chip memory"
 
 
 def width_scale(work: Work, precision: Precision) -> float:
@@ -162,7 +191,7 @@ def _own_energy(time: _Time, device: DeviceCoefficients) -> float:
 
 
 def _step_terms(step: Step, cost: UnitCost) -> Iterable[Term]:
-    device, work, name = cost.device, step.work, step.work.op_type
+    device, name = cost.device, step.work.op_type
     time = step_time(step, device, cost.precision, cost.resident)
     if time.compute:
         yield Term(f"{name} compute", time.compute, "us", _compute_words(step, cost))
@@ -170,10 +199,10 @@ def _step_terms(step: Step, cost: UnitCost) -> Iterable[Term]:
         rate = device.on_chip_gbps
         yield Term(f"{name} on-chip memory", time.on_chip, "us", f"bytes moved / {_words(rate)}")
     if time.off_chip:
-        spilt = time.dram_bytes > work.bytes_weights * width_scale(work, cost.precision)
-        what = "constants and activations over the on-chip memory" if spilt else "constants"
         rates = f"({_words(device.dram_gbps)} x {_words(device.dram_derate)})"
-        yield Term(f"{name} off-chip memory", time.off_chip, "us", f"{time.dram_bytes:.0f} B of {what} / {rates}")
+        yield Term(
+            f"{name} off-chip memory", time.off_chip, "us", f"{time.dram_bytes:.0f} B of {time.dram_words} / {rates}"
+        )
     if time.overhead:
         yield Term(f"{name} overhead", time.overhead, "us", _words(device.overhead_us))
     if step.repeats != 1:

@@ -34,6 +34,8 @@ class Work:
     """Bytes of an element that a device's own precision takes the place of; 0: indices and the like, kept as is."""
     quantized: bool = False
     """It stands in a Q/DQ group."""
+    batch: int = 1
+    """Pictures in the first input; 1 for what is no picture."""
     assumed: bool = False
     """A size was not known and counts as 1."""
 
@@ -100,6 +102,7 @@ MOVEMENT: Final = (
 CONTROL: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 """Their work is that of their bodies, which only the whole graph can tell."""
 
+_PICTURE_RANK: Final = 4
 _DOMAINS: Final = frozenset({"", "ai.onnx", "com.microsoft"})
 
 
@@ -122,6 +125,7 @@ def work_of(op: OperatorView) -> Work:
         moves=_moves(op.op_type),
         width=_width(op, present),
         quantized=op.quantized,
+        batch=_batch(sizes),
         assumed=sizes.assumed,
     )
 
@@ -149,6 +153,11 @@ def is_depthwise(sizes: Sizes) -> bool:
     if sizes.op.op_type == "ConvTranspose":
         return sizes.in_dims(1)[:1] == (groups,)
     return sizes.in_dims(3 if sizes.op.op_type == "QLinearConv" else 1)[1:2] == (1,)
+
+
+def _batch(sizes: Sizes) -> int:
+    dims = sizes.in_dims(0)
+    return max(1, dims[0]) if len(dims) == _PICTURE_RANK else 1
 
 
 def _moves(op_type: str) -> Moves:

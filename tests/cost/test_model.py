@@ -1,0 +1,157 @@
+"""The roofline, worked out by hand; and what published figures say of it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from tests.cost.networks import conv, mobilenet_v2, resnet50
+from tests.targets.operators import operator, tensor, weights
+
+from dovetail.cost import Coefficient, DeviceCoefficients, Precision, Step, coefficients_of, unit_cost, work_of
+from dovetail.targets import load_target
+
+
+def value(number: float, unit: str) -> Coefficient:
+    return Coefficient(number, unit, "test", True, "high")
+
+
+DEVICE = DeviceCoefficients(
+    id="npu",
+    kind="npu",
+    name="by hand",
+    numerics="fp16",
+    computes_int8=True,
+    peaks={"int8": value(1000, "GOPS"), "fp16": value(500, "GOPS"), "fp32": value(100, "GOPS")},
+    efficiency={"dense": value(0.5, "of the peak"), "depthwise": value(0.1, "of the peak")},
+    vector=value(10, "GOPS"),
+    dram_gbps=value(10, "GB/s"),
+    dram_derate=value(0.5, "of the peak"),
+    dram_pj_per_bit=value(10, "pJ/bit"),
+    on_chip_bytes=value(100_000, "B"),
+    on_chip_gbps=value(100, "GB/s"),
+    launch_us=value(7, "us"),
+    overhead_us=value(3, "us"),
+    power_w=value(2, "W"),
+    idle_w=value(1, "W"),
+    waiting_share=value(0.5, "of the power"),
+    capacity=None,
+)
+CONV = conv(1, 10, 64, 100, 1)  # 640 k MAC, 6400 B in, 10,000 B out, 6400 + 400 B of constants
+
+
+def test_a_layer_that_computes_longest() -> None:
+    cost = unit_cost([CONV], DEVICE, "int8", static_w=4)
+    compute = 2 * 640_000 / 500e3 + 10_000 / 10e3  # 2.56 + 1 us of the bias
+    assert cost.latency_us == pytest.approx(compute + 3)
+    own = 2 * compute + 0.5 * 2 * 3 + 6800 * 8 * 10e-6
+    assert cost.energy_uj == pytest.approx(own + 4 * (compute + 3))
+
+
+def test_fp16_on_the_device_doubles_the_bytes_of_int8_and_halves_those_of_fp32() -> None:
+    step = Step(work_of(operator("Relu", [tensor(1, 8, 50, 50)], tensor(1, 8, 50, 50))))
+    cost = unit_cost([step], DEVICE, "fp16")
+    assert cost.latency_us == pytest.approx(20_000 / 10e3 + 3)
+    on_chip = [term for term in cost.terms if term.name == "Relu on-chip memory"]
+    assert on_chip[0].value == pytest.approx(2 * 20_000 * 2 / 100e3)
+
+
+def test_activations_over_the_on_chip_memory_go_through_the_dram() -> None:
+    work = work_of(operator("Relu", [tensor(300, 100)], tensor(300, 100)))
+    cost = unit_cost([Step(work)], DEVICE, "fp16")
+    assert cost.latency_us == pytest.approx(2 * 30_000 * 2 / 5e3 + 3)
+
+
+def test_a_batch_is_taken_picture_by_picture_where_one_fits() -> None:
+    slow, batch = replace(DEVICE, dram_gbps=value(1, "GB/s")), [conv(16, 10, 64, 100, 1)]
+    assert unit_cost(batch, slow, "int8").latency_us - 3 == pytest.approx(16 * 6800 / 500)  # constants for each again
+    assert unit_cost(batch, slow, "int8", resident=1).latency_us - 3 == pytest.approx(16 * 3.56)
+    whole = unit_cost(batch, replace(slow, kind="gpu"), "int8")
+    assert whole.latency_us - 3 == pytest.approx((16 * 16_400 + 6800) / 500)
+
+
+@pytest.mark.parametrize(
+    ("change", "latency"),
+    [
+        ({"treatment": "free"}, 0),
+        ({"treatment": "fused"}, 3.56),
+        ({"penalty": 2.0}, 7.12 + 3),
+        ({"vector_only": True}, 2 * 64 + 1 + 3),
+        ({"repeats": 5.0}, 5 * 6.56),
+    ],
+)
+def test_how_a_step_is_run(change: dict[str, object], latency: float) -> None:
+    step = replace(CONV, **change)  # type: ignore[arg-type]
+    assert unit_cost([step], DEVICE, "int8").latency_us == pytest.approx(latency)
+
+
+def test_depthwise_is_slower_a_mac_than_dense() -> None:
+    step = Step(work_of(operator("Conv", [tensor(1, 8, 9, 9), weights(8, 1, 3, 3)], tensor(1, 8, 9, 9), group=8)))
+    assert unit_cost([step], DEVICE, "fp16").latency_us == pytest.approx(2 * 648 * 9 / 50e3 + 3)
+
+
+def test_the_terms_are_the_arithmetic_of_the_figures() -> None:
+    cost = unit_cost([CONV, replace(CONV, treatment="fused")], DEVICE, "int8", static_w=4)
+    words = {term.name: term.source for term in cost.terms}
+    assert words["Conv compute"].startswith("2 x 0.64 M MAC / (1000 GOPS [test] x 0.5 of the peak [test]) + 0.01 M")
+    assert math.fsum(term.value for term in cost.terms if term.unit == "uJ") == pytest.approx(cost.energy_uj)
+
+
+# --- published figures --------------------------------------------------------------------------------------------
+
+
+def images_a_second(target: str, network: list[Step], batch: int, resident: float = 0) -> float:
+    npu = coefficients_of(load_target(target)).device("npu")
+    return 1e6 * batch / (unit_cost(network, npu, "int8", 0, resident).latency_us + npu.launch_us.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "batch", "published", "resident"),
+    [
+        ("nvidia-orin-dla:agx-orin-64gb", 2, 2037, 0),
+        ("nvidia-orin-dla:agx-orin-64gb-50w", 2, 1948, 0),
+        ("nvidia-orin-dla:agx-orin-64gb-30w", 2, 1928, 0),
+        ("nvidia-orin-dla:agx-orin-64gb-15w", 2, 1072, 0),
+        ("hailo-8", 1, 1372, 1),
+    ],
+)
+def test_resnet50_is_within_a_factor_of_two_of_the_published_rate(
+    target: str, batch: int, published: float, resident: float
+) -> None:
+    assert 0.5 < images_a_second(target, resnet50(batch), batch, resident) / published < 2
+
+
+def test_mobilenet_on_hailo_is_within_a_factor_of_two_of_the_published_rate() -> None:
+    assert 0.5 < images_a_second("hailo-8", mobilenet_v2(), 1, 1) / 2597 < 2
+
+
+def test_the_networks_are_the_well_known_ones() -> None:
+    assert sum(step.work.macs for step in resnet50()) == pytest.approx(4.09e9, rel=0.01)
+    assert sum(step.work.macs for step in mobilenet_v2()) == pytest.approx(0.3008e9, rel=0.01)
+
+
+@pytest.mark.parametrize("mode", ["", "-50w", "-30w", "-15w"])
+def test_the_dla_computes_an_image_with_a_part_of_the_energy_of_the_gpu(mode: str) -> None:
+    """2.6 to 5.6 times the images a second and watt (NVIDIA, Deep-Learning-Accelerator-SW), the accelerators alone."""
+    machine = coefficients_of(load_target(f"nvidia-orin-dla:agx-orin-64gb{mode}"))
+    energies = []
+    for device in ("npu", "gpu"):
+        coefficients = replace(machine.device(device), dram_pj_per_bit=value(0, "pJ/bit"))
+        energies.append(unit_cost(resnet50(64), coefficients, "int8").energy_uj)
+    assert 2 < energies[1] / energies[0] < 6
+
+
+def test_a_large_batch_is_faster_on_the_gpu_of_an_orin() -> None:
+    machine = coefficients_of(load_target("nvidia-orin-dla"))
+    dla, gpu = (unit_cost(resnet50(64), machine.device(name), "int8").latency_us for name in ("npu", "gpu"))
+    assert gpu < dla
+
+
+@pytest.mark.parametrize("target", ["intel-npu", "apple-ane-coreml"])
+def test_one_picture_is_faster_on_the_npu_of_a_laptop(target: str) -> None:
+    machine = coefficients_of(load_target(target))
+    latency = {}
+    for name in ("npu", "gpu"):
+        device = machine.device(name)
+        precision: Precision = "fp16"
+        latency[name] = unit_cost(mobilenet_v2(), device, precision).latency_us + device.launch_us.value
+    assert latency["npu"] < latency["gpu"]
