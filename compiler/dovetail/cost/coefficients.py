@@ -163,7 +163,7 @@ def _given(figures: Mapping[str, Figure], *names: str) -> Coefficient | None:
 
 def _derived(base: Coefficient, factor: float, unit: str, how: str) -> Coefficient:
     """A coefficient worked out from another by an assumed factor; it is never verified."""
-    return Coefficient(base.value * factor, unit, f"derived: {how}, from {base.value:.4g} {base.unit} ({base.source})")
+    return Coefficient(base.value * factor, unit, f"derived: {how}, from {base.value:.5g} {base.unit} ({base.source})")
 
 
 class _Reader:

@@ -27,7 +27,7 @@ EFFICIENCY: Final[dict[DeviceKind, dict[OpClass, Given]]] = {
     "gpu": _ACCELERATOR,
     "cpu": {
         "dense": (0.5, "ONNX Runtime reaches 53 % of one EPYC core, taken for 140 GFLOPS, in npu_whole.onnx"),
-        "depthwise": (0.15, "0.3 of the dense share, after mobilenet_v2.onnx on the same core"),
+        "depthwise": (0.15, "with it mobilenet_v2.onnx comes out 1.25 times as long as ONNX Runtime took on that core"),
     },
 }
 """Share of the peak that the multiply-accumulates of a class reach."""

@@ -245,4 +245,4 @@ def _energy_terms(cost: UnitCost) -> Iterable[Term]:
 
 def _words(coefficient: Coefficient) -> str:
     mark = "" if coefficient.verified else ", unverified"
-    return f"{coefficient.value:.4g} {coefficient.unit} [{coefficient.source}{mark}]"
+    return f"{coefficient.value:.5g} {coefficient.unit} [{coefficient.source}{mark}]"
