@@ -37,6 +37,11 @@ def enforce(problem: Problem, placement: Placement) -> Placement:
         moved.extend(moves)
 
 
+def are_kept(problem: Problem, partitions: tuple[Partition, ...]) -> bool:
+    """Whether partitions keep every limit of every device."""
+    return not _first_moves(problem, partitions)
+
+
 def _first_moves(problem: Problem, partitions: tuple[Partition, ...]) -> Sequence[Moved]:
     """Devices in order of preference, because what one gives back may burden the later ones."""
     for device in sorted(problem.limits):

@@ -8,7 +8,8 @@ A partition may hold pieces that do not touch each other. The number of the phas
 so partitions are convex and their quotient graph has no cycle, whatever the rule of choice.
 
 The rule of choice: the device of the ready unit with the most *remaining switches*, the most changes of
-device on any path that starts there; the device preferred by the problem on a tie.
+device on any path that starts there; on a tie the device whose launch costs least, or else the one preferred by
+the problem. (With two devices a tie makes one partition more than the path, on the device that starts.)
 
 With two devices this gives the fewest partitions that any placement-respecting split can have. After the
 first phase there is no choice, as the current device has run dry. By induction, the units run after j
@@ -27,43 +28,38 @@ numbered.
 
 from collections.abc import Sequence
 
+from dovetail.partition.order import adjacency, topological_order
 from dovetail.partition.problem import Partition, Placement, Problem
-from dovetail.plan.errors import PartitionError
+
+
+class Grouper:
+    """The structure of a problem, to group many placements of it."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Sort the units. O(V + E).
+
+        Raises:
+            PartitionError: The edges have a cycle; the text names the units on it.
+        """
+        self._successors, self._indegree = adjacency(len(problem.names), problem.edges)
+        self._order = topological_order(problem, self._successors, self._indegree)
+        devices = range(len(problem.devices))
+        launch = [0.0 for _ in devices] if problem.costs is None else problem.costs.launch_latency.tolist()
+        self._by_launch = sorted(devices, key=lambda device: (launch[device], device))
+
+    def partition(self, device_of: Sequence[int]) -> tuple[Partition, ...]:
+        """Group a placement into convex partitions with an acyclic quotient, in run order. O(V + E)."""
+        switches = _remaining_switches(self._order, self._successors, device_of)
+        return _drain(self._successors, self._indegree, device_of, switches, self._by_launch)
 
 
 def partition(problem: Problem, placement: Placement) -> tuple[Partition, ...]:
-    """Group the units of a placement into convex partitions with an acyclic quotient, in run order.
+    """Group the units of one placement; see `Grouper`.
 
     Raises:
         PartitionError: The edges have a cycle; the text names the units on it.
     """
-    successors, indegree = _adjacency(len(problem.names), problem.edges)
-    order = _topological_order(successors, indegree)
-    if len(order) < len(problem.names):
-        raise PartitionError(_describe_cycle(problem, order))
-    switches = _remaining_switches(order, successors, placement.device_of)
-    return _drain(successors, indegree, placement.device_of, switches, len(problem.devices))
-
-
-def _adjacency(units: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], list[int]]:
-    successors: list[list[int]] = [[] for _ in range(units)]
-    indegree = [0] * units
-    for source, target in edges:
-        successors[source].append(target)
-        indegree[target] += 1
-    return successors, indegree
-
-
-def _topological_order(successors: list[list[int]], indegree: list[int]) -> list[int]:
-    """Kahn's algorithm; a unit on a cycle, or after one, is not in the result."""
-    waiting = indegree.copy()
-    order = [unit for unit, count in enumerate(waiting) if count == 0]
-    for unit in order:  # the list grows while it is read
-        for successor in successors[unit]:
-            waiting[successor] -= 1
-            if waiting[successor] == 0:
-                order.append(successor)
-    return order
+    return Grouper(problem).partition(placement.device_of)
 
 
 def _remaining_switches(order: list[int], successors: list[list[int]], device_of: Sequence[int]) -> list[int]:
@@ -85,7 +81,7 @@ def _drain(
     indegree: list[int],
     device_of: Sequence[int],
     switches: list[int],
-    devices: int,
+    by_launch: list[int],
 ) -> tuple[Partition, ...]:
     """Run the phases.
 
@@ -94,8 +90,8 @@ def _drain(
     once, so both are kept in constant time; `waiting` is the number of predecessors still to run.
     """
     waiting = indegree.copy()
-    ready: list[list[int]] = [[] for _ in range(devices)]
-    urgency = [-1] * devices
+    ready: list[list[int]] = [[] for _ in by_launch]
+    urgency = [-1] * len(by_launch)
     for unit, count in enumerate(waiting):
         if count == 0:
             ready[device_of[unit]].append(unit)
@@ -103,7 +99,7 @@ def _drain(
 
     partitions: list[Partition] = []
     while (most := max(urgency, default=-1)) >= 0:
-        current = urgency.index(most)
+        current = next(device for device in by_launch if urgency[device] == most)
         running, ready[current] = ready[current], []
         for unit in running:  # the list grows while it is read
             for successor in successors[unit]:
@@ -120,17 +116,3 @@ def _drain(
         urgency[current] = -1
         partitions.append(Partition(current, tuple(running)))
     return tuple(partitions)
-
-
-def _describe_cycle(problem: Problem, order: list[int]) -> str:
-    """Walk backwards among the units that never got ready; each has such a predecessor, so it closes."""
-    stuck = set(range(len(problem.names))) - set(order)
-    predecessor = {target: source for source, target in problem.edges if source in stuck and target in stuck}
-    unit = min(stuck)
-    walked: dict[int, None] = {}
-    while unit not in walked:
-        walked[unit] = None
-        unit = predecessor[unit]
-    cycle = list(walked)[list(walked).index(unit) :]
-    path = " <- ".join(repr(problem.names[member]) for member in [*cycle, unit])
-    return f"units {path}: dependencies must have no cycle, got one of {len(cycle)}; mend the graph"

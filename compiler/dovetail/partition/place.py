@@ -1,0 +1,223 @@
+"""Placement by cost, with a proven bound: the one function that the compiler calls."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from dovetail.partition import greedy, limits
+from dovetail.partition.arrays import Ints, Weights, make_arrays, make_weights
+from dovetail.partition.bounded import Limit, keeps, minimise_within
+from dovetail.partition.infeasible import explain_infeasible
+from dovetail.partition.lagrange import Bracket, Effort, relative_gap
+from dovetail.partition.phases import Grouper
+from dovetail.partition.pipeline import balance_loads
+from dovetail.partition.problem import Placement, Problem
+from dovetail.partition.product import trace_front
+from dovetail.partition.program import Limits, solve_program
+from dovetail.partition.search import Search, memory_weights, partition_weights
+
+Objective = Literal["latency", "energy", "edp", "throughput"]
+Solver = Literal["auto", "exact", "fast"]
+
+OBJECTIVES: Final[tuple[Objective, ...]] = ("latency", "energy", "edp", "throughput")
+SOLVERS: Final[tuple[Solver, ...]] = ("auto", "exact", "fast")
+
+_CUTS = {2: 60}
+_CUTS_OF_MANY = 16
+_EXACT_UNITS = {2: 10_000}
+"""Units up to which `auto` lets HiGHS close the gap, by the number of devices."""
+_EXACT_UNITS_OF_MANY = 1_500
+
+_GOOD_BALANCE = 0.01
+"""Gap of a throughput at which `auto` is content."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOptions:
+    """What is made smallest, within what, and how hard it is tried."""
+
+    objective: Objective = "latency"
+    max_latency_ms: float | None = None
+    max_energy_mj: float | None = None
+    solver: Solver = "auto"
+    """`fast`: minimum cuts and their bound. `exact`: HiGHS closes the gap. `auto`: HiGHS where it is affordable."""
+    gap: float = 1e-4
+    """The relative gap between value and bound at which the search may stop."""
+    overlap: bool = True
+    """Look for placements that are faster where devices work at the same time; for latency."""
+    time_limit_s: float = 20.0
+    """Results are the same on every run, unless this is hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A placement, what it is worth, and the proof."""
+
+    placement: Placement
+    value: float
+    """Of the objective: microseconds, microjoules, their product, or microseconds between two requests."""
+    bound: float
+    """No placement of the problem has a smaller one, partitions run one after the other."""
+    solver: str
+    """What found it."""
+    timed_out: bool
+
+    @property
+    def gap(self) -> float:
+        """How far the value can be above the optimum, as a part of the bound."""
+        return relative_gap(self.value, self.bound)
+
+
+def place(problem: Problem, options: PlaceOptions) -> Placed:
+    """Place the units of a problem with costs.
+
+    The result is never worse than the greedy placement, nor than any single device that takes everything, under the
+    same costs and limits. Deterministic, unless `Placed.timed_out`.
+
+    Raises:
+        PartitionError: no device allows a unit, a pin can't be kept, the edges have a cycle, or no placement keeps all
+            limits; the text says which contradict each other, and by how much.
+    """
+    deadline = time.monotonic() + options.time_limit_s
+    first = greedy.place(problem)
+    arrays = make_arrays(problem)
+    cuts = _CUTS.get(arrays.devices, _CUTS_OF_MANY)
+    search = Search(
+        problem, arrays, Grouper(problem), Effort(options.gap, cuts, deadline), arrays.labels(first.device_of)
+    )
+    goals = _goals(problem, options.objective)
+    bounds = _limits(problem, search, options, goals[0])
+    found = _solve(search, options, goals, bounds)
+    solver = "minimum cuts"
+    if _wants_program(options, search, found):
+        # no linear program has a product for its goal: there it only finds a placement where cuts find none
+        aims = goals[:1] if options.objective == "edp" else goals
+        quantities = Limits(tuple((limit.weights, limit.most) for limit in bounds))
+        solution = solve_program(arrays, aims, quantities, gap=options.gap, deadline=deadline)
+        if solution.infeasible:
+            raise explain_infeasible(search, bounds)
+        if options.objective != "edp":
+            found.bound = max(found.bound, solution.bound)
+        if solution.labels is not None and keeps(search, bounds, solution.labels):
+            value = _score(search, options.objective, goals, solution.labels)
+            if value < found.value:
+                found.offer(solution.labels, value)
+                solver = "mixed-integer program"
+    return _choose(search, options, goals, bounds, found, solver)
+
+
+def _goals(problem: Problem, objective: Objective) -> tuple[Weights, ...]:
+    """What the objective is made of: one quantity; latency and energy; or the load of each device."""
+    ones = np.ones(len(problem.devices))
+    latency, energy = make_weights(problem, ones, 0.0), make_weights(problem, 0.0 * ones, 1.0)
+    if objective == "throughput":
+        return tuple(make_weights(problem, row, 0.0) for row in np.eye(len(problem.devices)))
+    return {"latency": (latency,), "energy": (energy,), "edp": (latency, energy)}[objective]
+
+
+def _limits(problem: Problem, search: Search, options: PlaceOptions, like: Weights) -> tuple[Limit, ...]:
+    """Bounds of the user, and what devices can hold."""
+    costs = problem.costs
+    assert costs is not None
+    ones = np.ones(len(problem.devices))
+    limits_: list[Limit] = []
+    if options.max_latency_ms is not None:
+        weights = make_weights(problem, ones, 0.0)
+        limits_.append(Limit("latency", "us", weights, 1e3 * options.max_latency_ms))
+    if options.max_energy_mj is not None:
+        limits_.append(Limit("energy", "uJ", make_weights(problem, 0.0 * ones, 1.0), 1e3 * options.max_energy_mj))
+    for device, name in enumerate(problem.devices):
+        most = float(costs.capacity[device])
+        if np.isfinite(most) and float(costs.memory[:, device].sum()) > most:
+            weights = memory_weights(search.arrays, like, costs.memory, device)
+            limits_.append(Limit(f"memory of {name}", "B", weights, most))
+        own = problem.limits.get(device)
+        if own is not None and own.max_partitions is not None:
+            weights = partition_weights(like, device)
+            limits_.append(Limit(f"partitions on {name}", "", weights, float(own.max_partitions)))
+    return tuple(limits_)
+
+
+def _score(search: Search, objective: Objective, goals: Sequence[Weights], labels: Ints) -> float:
+    values = [search.value(goal, labels) for goal in goals]
+    return float(np.prod(values)) if objective == "edp" else max(values)
+
+
+def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bounds: Sequence[Limit]) -> Bracket:
+    """A placement by cuts, and a bound. One that keeps no limit has an infinite value."""
+    if options.objective == "throughput":
+        found = balance_loads(search, goals)
+    elif options.objective == "edp":
+        front = trace_front(search, goals[0], goals[1], bounds, for_product=True)
+        best = min(front.points, key=lambda point: point.latency * point.energy, default=None)
+        if best is None:
+            return Bracket(search.start, np.inf, front.least_product())
+        return Bracket(best.labels, best.latency * best.energy, front.least_product())
+    else:
+        labels, value, bound = minimise_within(search, goals[0], bounds)
+        return Bracket(search.start if labels is None else labels, value, bound)
+    if bounds and not keeps(search, bounds, found.labels):
+        within = [labels for labels in _within(search, goals, bounds) if keeps(search, bounds, labels)]
+        found.value = np.inf
+        for labels in within:
+            found.offer(labels, _score(search, options.objective, goals, labels))
+    return found
+
+
+def _within(search: Search, goals: tuple[Weights, ...], bounds: Sequence[Limit]) -> Iterator[Ints]:
+    """Placements within limits for objectives that no sum expresses: the best for each sum that stands for them."""
+    for goal in goals:
+        labels, _, _ = minimise_within(search, goal, bounds)
+        if labels is not None:
+            yield labels
+
+
+def _wants_program(options: PlaceOptions, search: Search, found: Bracket) -> bool:
+    stranded = not np.isfinite(found.value)
+    if options.solver == "fast" or found.gap <= options.gap or search.effort.is_over():
+        return False
+    if options.objective == "edp" and not stranded:
+        return False
+    if options.objective == "throughput" and found.gap <= _GOOD_BALANCE and options.solver == "auto":
+        return False
+    most = _EXACT_UNITS.get(search.arrays.devices, _EXACT_UNITS_OF_MANY)
+    return options.solver == "exact" or search.arrays.units <= most
+
+
+def _choose(
+    search: Search,
+    options: PlaceOptions,
+    goals: tuple[Weights, ...],
+    bounds: Sequence[Limit],
+    found: Bracket,
+    solver: str,
+) -> Placed:
+    """The best of what was found and of the simple placements, each brought within the limits of devices."""
+    problem = search.problem
+    best: tuple[float, Placement, str] | None = None
+    candidates = [(search.start, "greedy"), *_single_devices(search)]
+    if np.isfinite(found.value):
+        candidates.insert(0, (found.labels, solver))
+    for labels, name in candidates:
+        placement = limits.enforce(problem, Placement(tuple(labels[: search.arrays.units].tolist())))
+        enforced = search.arrays.labels(placement.device_of)
+        if not keeps(search, bounds, enforced):
+            continue
+        value = _score(search, options.objective, goals, enforced)
+        if best is None or value < best[0] * (1 - 1e-12):
+            best = (value, placement, name)
+    if best is None:
+        raise explain_infeasible(search, bounds)
+    value, placement, name = best
+    return Placed(placement, value, min(found.bound, value), name, search.effort.is_over())
+
+
+def _single_devices(search: Search) -> Iterator[tuple[Ints, str]]:
+    """Each device that allows everything, with all on it."""
+    units = search.arrays.units
+    for device, name in enumerate(search.problem.devices):
+        if search.arrays.allowed[:units, device].all():
+            yield search.arrays.labels(np.full(units, device)), f"all on {name}"

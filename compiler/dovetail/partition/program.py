@@ -1,0 +1,283 @@
+"""Placement as a mixed-integer linear program, solved by HiGHS.
+
+x[v, d] is 1 where unit v is on device d. z[t, a, d] is 1 where tensor t goes from a to d, its maker p being on a:
+
+    sum over a of z[t, a, d] >= x[c, d] - x[p, d]     for every reader c of t, every d
+    z[t, a, d] <= x[p, a]                             (follows with two devices)
+
+h[v] is the launches on the worst path from the root to v:
+
+    h[v] >= h[u] + launch[d] * (x[v, d] - x[u, d])                              two devices; every edge u -> v, every d
+    h[v] >= h[u] + sum of launch[d] * s[e, d],  s[e, d] >= x[v, d] - x[u, d]    more devices
+
+A quantity (latency, energy, the load of a device) is the sum of its units and transfers, and the largest h. That is
+exact for two devices, and a lower bound for more, whose partitions no path need visit all.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from dovetail.partition.arrays import Arrays, Floats, Ints, Weights
+
+_MEAN_COST = 25.0
+"""What a column costs on average when scaled; HiGHS has absolute tolerances, and took ten times as long at 0.3."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """What a placement must keep."""
+
+    quantities: tuple[tuple[Weights, float], ...] = ()
+    """Each with the most that it may be."""
+    memory: Floats | None = None
+    """[units, devices]."""
+    capacity: Floats | None = None
+    """[devices]; infinity where there is no limit."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """What HiGHS found."""
+
+    labels: Ints | None
+    """The devices of all nodes; None where it found none in time. Of a relaxed program: rounded, limits or not."""
+    bound: float
+    """No placement that keeps the limits is below."""
+    infeasible: bool = False
+
+
+def solve_program(
+    arrays: Arrays,
+    goals: Sequence[Weights],
+    limits: Limits = NO_LIMITS,
+    *,
+    gap: float,
+    deadline: float,
+    relax: bool = False,
+) -> Solution:
+    """Make the largest of the goals smallest. Time grows steeply with size; `deadline` (`time.monotonic`) ends it.
+
+    Args:
+        arrays: the structure.
+        goals: one quantity as a rule; the loads of all devices for throughput.
+        limits: what must be kept.
+        gap: relative gap at which HiGHS may stop.
+        deadline: when it must stop.
+        relax: let units be on several devices in parts, for a bound alone.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return Solution(None, 0.0)
+    builder = _Builder(arrays, goals, limits)
+    cost, constant, rows, bounds, whole = builder.assemble()
+    scale = _MEAN_COST * np.count_nonzero(cost) / max(float(np.abs(cost).sum()), 1e-300)
+    result = milp(
+        cost * scale,
+        constraints=rows,
+        bounds=bounds,
+        integrality=np.zeros_like(whole) if relax else whole,
+        options={"time_limit": left, "mip_rel_gap": gap},
+    )
+    if result.status == 2:
+        return Solution(None, np.inf, infeasible=True)
+    found = result.fun if relax else result.mip_dual_bound
+    bound = constant + (found / scale if found is not None and result.status != 3 else -constant)
+    if relax and result.status != 0:  # an LP that was stopped proves nothing
+        bound = 0.0
+    labels = None if result.x is None else builder.labels(result.x)
+    return Solution(labels, max(float(bound), 0.0))
+
+
+class _Builder:
+    """Columns and rows of the program, collected as arrays."""
+
+    def __init__(self, arrays: Arrays, goals: Sequence[Weights], limits: Limits) -> None:
+        self._arrays = arrays
+        self._nodes = np.arange(arrays.units + 2)
+        self._two = arrays.devices == 2
+        self._columns = 0
+        self._entries: list[tuple[Ints, Ints, Floats]] = []
+        self._low: list[Floats] = []
+        self._rows = 0
+        self._upper: list[Floats] = []
+        self._lower: list[Floats] = []
+        self._add_places()
+        self._add_moves(goals, limits)
+        self._goal = self._column(1) if len(goals) > 1 else None
+        self._cost: list[tuple[Ints, Floats]] = []
+        self._constant = 0.0
+        for weights in goals:
+            self._add_goal(weights)
+        for weights, most in limits.quantities:
+            columns, values, constant = self._quantity(weights)
+            self._row_of(columns, -values, constant - most)
+        if limits.memory is not None and limits.capacity is not None:
+            for device in np.flatnonzero(np.isfinite(limits.capacity)):
+                self._add_capacity(limits.memory[:, device], int(device), float(limits.capacity[device]))
+
+    # --- columns -----------------------------------------------------------------------------------------------
+
+    def _column(self, count: int, upper: float = np.inf) -> Ints:
+        self._lower.append(np.zeros(count))
+        self._upper.append(np.full(count, upper))
+        self._columns += count
+        return np.arange(self._columns - count, self._columns)
+
+    def _add_places(self) -> None:
+        """One column a node and device; with two devices one a node, which says whether it is on the second."""
+        allowed = self._arrays.allowed
+        if self._two:
+            self._place = self._column(len(self._nodes), 1.0)
+            self._lower[-1] = np.where(allowed[:, 0], 0.0, 1.0)
+            self._upper[-1] = np.where(allowed[:, 1], 1.0, 0.0)
+            return
+        self._place = self._column(allowed.size, 1.0).reshape(allowed.shape)
+        self._upper[-1] = allowed.ravel().astype(np.float64)
+        for sign in (1.0, -1.0):  # on exactly one device
+            self._add([(column, sign) for column in self._place.T], np.full(len(self._nodes), sign))
+
+    def _on(self, nodes: Ints, device: int, sign: float) -> tuple[Ints, float, float]:
+        """The column, its sign and the constant that make `sign * x[nodes, device]`."""
+        if not self._two:
+            return self._place[nodes, device], sign, 0.0
+        return self._place[nodes], sign if device else -sign, 0.0 if device else sign
+
+    def _add_moves(self, goals: Sequence[Weights], limits: Limits) -> None:
+        """z, for the moves that anything pays for."""
+        arrays = self._arrays
+        paid = sum(weights.transfer for weights in (*goals, *(weights for weights, _ in limits.quantities)))
+        self._moves: dict[tuple[int, int], tuple[Ints, Ints]] = {}
+        for device in range(arrays.devices):
+            column_of: list[Ints] = []
+            for home in range(arrays.devices):
+                if home == device:
+                    continue
+                possible = arrays.allowed[arrays.producer, home] & (np.asarray(paid)[:, home, device] > 0)
+                tensors = np.flatnonzero(possible)
+                columns = self._column(len(tensors), 1.0)
+                self._moves[home, device] = tensors, columns
+                column_of.append(np.full(len(arrays.producer), -1, np.int64))
+                column_of[-1][tensors] = columns
+                if not self._two:
+                    column, sign, _ = self._on(arrays.producer[tensors], home, 1.0)
+                    self._add([(column, sign), (columns, -1.0)], np.zeros(len(tensors)))
+            self._add_arrivals(device, np.array(column_of))
+
+    def _add_arrivals(self, device: int, column_of: Ints) -> None:
+        arrays = self._arrays
+        tensor, reader = arrays.reader_tensor, arrays.reader
+        useful = arrays.allowed[reader, device] & (column_of[:, tensor] >= 0).any(axis=0)
+        tensor, reader = tensor[useful], reader[useful]
+        here, sign, constant = self._on(reader, device, -1.0)
+        made, made_sign, made_constant = self._on(arrays.producer[tensor], device, 1.0)
+        terms = [(here, sign), (made, made_sign), *((columns[tensor], 1.0) for columns in column_of)]
+        self._add(terms, np.full(len(tensor), -constant - made_constant))
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def _add(self, terms: Sequence[tuple[Ints, float | Floats]], low: Floats) -> None:
+        """Rows `sum of value * column >= low`; a column of -1 is left out."""
+        numbers = np.arange(self._rows, self._rows + len(low))
+        for columns, values in terms:
+            real = columns >= 0
+            self._entries.append((numbers[real], columns[real], np.broadcast_to(values, len(low))[real]))
+        self._low.append(low)
+        self._rows += len(low)
+
+    def _row_of(self, columns: Ints, values: Floats, low: float) -> None:
+        self._entries.append((np.full(len(columns), self._rows), columns, values))
+        self._low.append(np.array([low]))
+        self._rows += 1
+
+    def _quantity(self, weights: Weights) -> tuple[Ints, Floats, float]:
+        """A quantity as columns, their values and a constant."""
+        units = self._nodes[:-2]
+        columns, values, constant = [], [], 0.0
+        for device in range(self._arrays.devices):
+            column, sign, one = self._on(units, device, 1.0)
+            paid = np.where(self._arrays.allowed[:-2, device], weights.unit[:-2, device], 0.0)
+            columns.append(column)
+            values.append(sign * paid)
+            constant += one * float(paid.sum())
+        for (home, device), (tensors, moves) in self._moves.items():
+            columns.append(moves)
+            values.append(weights.transfer[tensors, home, device])
+        if weights.launch.any():
+            columns.append(self._add_launches(weights.launch))
+            values.append(np.ones(1))
+        return np.concatenate(columns), np.concatenate(values), constant
+
+    def _add_launches(self, launch: Floats) -> Ints:
+        """Columns and rows of h; returns the column of the largest."""
+        arrays = self._arrays
+        source, target = arrays.edge_source, arrays.edge_target
+        height, largest = self._column(len(self._nodes)), self._column(1)
+        root = np.array([arrays.root])
+        first: list[tuple[Ints, float | Floats]] = [(height[root], 1.0)]
+        constant = 0.0
+        for device in range(arrays.devices):
+            column, sign, one = self._on(root, device, -launch[device])
+            first.append((column, sign))
+            constant += one
+        self._add(first, np.array([-constant]))
+        switches: list[tuple[Ints, float | Floats]] = [(height[target], 1.0), (height[source], -1.0)]
+        for device in range(arrays.devices):
+            entered = self._on(target, device, -1.0)
+            left = self._on(source, device, 1.0)
+            if self._two:
+                terms = [*switches, (entered[0], entered[1] * launch[device]), (left[0], left[1] * launch[device])]
+                self._add(terms, np.zeros(len(source)))
+            elif launch[device] > 0:
+                switch = self._column(len(source), 1.0)
+                self._add([(switch, 1.0), entered[:2], left[:2]], np.zeros(len(source)))
+                switches.append((switch, -launch[device]))
+        if not self._two:
+            self._add(switches, np.zeros(len(source)))
+        ends = np.setdiff1d(np.arange(arrays.units), source)
+        self._add([(np.repeat(largest, len(ends)), 1.0), (height[ends], -1.0)], np.zeros(len(ends)))
+        return largest
+
+    def _add_goal(self, weights: Weights) -> None:
+        columns, values, constant = self._quantity(weights)
+        if self._goal is None:
+            self._cost.append((columns, values))
+            self._constant = constant
+        else:
+            self._row_of(np.concatenate([self._goal, columns]), np.concatenate([np.ones(1), -values]), constant)
+            self._cost = [(self._goal, np.ones(1))]
+
+    def _add_capacity(self, memory: Floats, device: int, capacity: float) -> None:
+        column, sign, one = self._on(self._nodes[:-2], device, -1.0)
+        unit = max(capacity, 1.0)
+        self._row_of(column, sign * memory / unit, -capacity / unit - one * float(memory.sum()) / unit)
+
+    # --- the whole ---------------------------------------------------------------------------------------------
+
+    def assemble(self) -> tuple[Floats, float, LinearConstraint, Bounds, Ints]:
+        """The arguments of SciPy's solver."""
+        rows = np.concatenate([entry[0] for entry in self._entries])
+        columns = np.concatenate([entry[1] for entry in self._entries])
+        values = np.concatenate([entry[2] for entry in self._entries])
+        matrix = csr_array((values, (rows, columns)), (self._rows, self._columns))
+        cost = np.zeros(self._columns)
+        for where, amount in self._cost:
+            np.add.at(cost, where, amount)
+        whole = np.zeros(self._columns, np.int64)
+        whole[self._place.ravel()] = 1
+        constraint = LinearConstraint(matrix, np.concatenate(self._low), np.inf)
+        return cost, self._constant, constraint, Bounds(np.concatenate(self._lower), np.concatenate(self._upper)), whole
+
+    def labels(self, values: Floats) -> Ints:
+        """The device of every node in a solution."""
+        if self._two:  # the bounds of the columns keep to what is allowed
+            return np.asarray(values[self._place] > 0.5, np.int64)
+        share = np.where(self._arrays.allowed, values[self._place], -1.0)
+        return np.asarray(share.argmax(axis=1), np.int64)

@@ -1,0 +1,104 @@
+"""The solvers as one object: make a weighted sum of costs smallest, whatever the number of devices."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dovetail.partition.arrays import Arrays, Floats, Ints, Weights, serial_parts
+from dovetail.partition.lagrange import Bracket, Effort, solve_pair
+from dovetail.partition.multiway import solve_many
+from dovetail.partition.phases import Grouper
+from dovetail.partition.problem import Problem
+
+_MANY_UNITS = 2_000
+_SETTLED_GAP = 1e-3
+_CUTS_NEAR = 16
+_CROSSINGS = 16
+"""Places at which `between` tries to go over from one placement to the other."""
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """A problem with what its solvers share."""
+
+    problem: Problem
+    arrays: Arrays
+    grouper: Grouper
+    effort: Effort
+    start: Ints
+    """A placement that is allowed."""
+
+    @property
+    def settled_gap(self) -> float:
+        """The gap at which a search over many weighted sums stops: a large problem has no time for the last digits."""
+        return max(self.effort.gap, _SETTLED_GAP if self.arrays.units > _MANY_UNITS else 0.0)
+
+    def minimise(self, weights: Weights, near: Bracket | None = None) -> Bracket:
+        """Place so that the weighted sum is small, with a bound on it.
+
+        Args:
+            weights: the sum.
+            near: the result for similar weights, to start from.
+        """
+        if self.arrays.devices == 2:
+            if near is None:
+                return solve_pair(self.arrays, weights, self.start, self.effort)
+            effort = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
+            return solve_pair(self.arrays, weights, near.labels, effort, near=near.play)
+        if self.arrays.devices == 1:
+            value = self.value(weights, self.start)
+            return Bracket(self.start, value, value)
+        start = self.start if near is None else near.labels
+        return solve_many(self.arrays, weights, self.run, start, self.effort, quick=near is not None)
+
+    def run(self, labels: Ints) -> tuple[Ints, Ints]:
+        """The units in the order of a run, and the device of each partition."""
+        partitions = self.grouper.partition(labels[: self.arrays.units].tolist())
+        order = np.fromiter((unit for part in partitions for unit in part.units), np.int64, self.arrays.units)
+        return order, np.array([part.device for part in partitions], np.int64)
+
+    def value(self, weights: Weights, labels: Ints) -> float:
+        """What a placement costs, with the launches of its partitions."""
+        return serial_parts(self.arrays, weights, labels) + float(weights.launch[self.run(labels)[1]].sum())
+
+    def between(self, first: Ints, second: Ints, score: Callable[[Ints], float]) -> Ints:
+        """The best by `score` of placements that are like the first up to some unit and like the second from there.
+
+        Both ways round. Neither may be what is wanted, one too dear and one over a limit, where a mixture is.
+        """
+        position = np.full(len(first), -1, np.int64)
+        position[list(self.arrays.order)] = np.arange(len(self.arrays.order))
+        places = np.unique(np.sort(position[first != second]))
+        picked = (
+            places[np.linspace(0, len(places) - 1, min(_CROSSINGS, len(places))).astype(int)] if len(places) else []
+        )
+        mixed = [first, second]
+        for place in picked:
+            mixed += [np.where(position < place, first, second), np.where(position < place, second, first)]
+        return min(mixed, key=score)
+
+
+def weighted(parts: Sequence[tuple[float, Weights]]) -> Weights:
+    """A sum of costs, each times its factor."""
+    return Weights(
+        sum((factor * each.unit for factor, each in parts), np.zeros_like(parts[0][1].unit)),
+        sum((factor * each.transfer for factor, each in parts), np.zeros_like(parts[0][1].transfer)),
+        sum((factor * each.launch for factor, each in parts), np.zeros_like(parts[0][1].launch)),
+    )
+
+
+def memory_weights(arrays: Arrays, like: Weights, memory: Floats, device: int) -> Weights:
+    """The bytes of constants on one device, as a cost."""
+    unit = np.zeros_like(like.unit)
+    unit[: arrays.units, device] = memory[:, device]
+    return Weights(unit, np.zeros_like(like.transfer), np.zeros_like(like.launch))
+
+
+def partition_weights(like: Weights, device: int) -> Weights:
+    """The number of partitions on one device, as a cost."""
+    launch = np.zeros_like(like.launch)
+    launch[device] = 1.0
+    unit = np.zeros_like(like.unit)
+    unit[-1] = launch
+    return Weights(unit, np.zeros_like(like.transfer), launch)
