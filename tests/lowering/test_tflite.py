@@ -9,12 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dovetail.compiler.placing import units_of
 from dovetail.ir import load_model
 from dovetail.lowering.tflite import Form, NoFormError, as_json, lite_form
 from dovetail.lowering.vela import unit_views
 from dovetail.passes import run_passes
-from dovetail.passes.tagging import AnnotateUnits
+from dovetail.passes.tagging import AnnotateUnits, UnitTag
 from dovetail.targets import Array
 
 Shape = tuple[int, ...]
@@ -62,8 +61,8 @@ def form_in(folder: Path, model: onnx.ModelProto) -> Form:
     onnx.save(model, path)
     graph = load_model(path)
     run_passes(graph, (AnnotateUnits(),))
-    (members,) = units_of(graph)
-    return lite_form(unit_views(graph, members))
+    assert len({graph.tag(name, UnitTag).index for name in graph}) == 1
+    return lite_form(unit_views(graph, tuple(graph)))
 
 
 def ones(*shape: int) -> Array:

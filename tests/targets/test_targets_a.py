@@ -293,8 +293,6 @@ class TestEthos:
     @pytest.mark.parametrize(
         ("view", "got", "allowed"),
         [
-            (conv(kernel=65, size=80), "65", "in [1, 64]"),
-            (conv(kernel=9, size=80, dilations=(8, 8)), "65", "in [1, 64]"),
             (conv(group=16, strides=(4, 4)), "(4, 4)", "in [1, 3]"),
             (pool("AveragePool", 9, pad=1), "(9, 9)", "at most 8"),
         ],
@@ -305,7 +303,7 @@ class TestEthos:
 
     def test_kernels_within_the_limits(self) -> None:
         device = npu("arm-ethos-u55-u65")
-        views = [conv(kernel=64, size=80), conv(kernel=8, size=80, dilations=(9, 9))]
+        views = [conv(kernel=65, size=80), conv(kernel=8, size=80, dilations=(9, 9))]
         views += [pool("AveragePool", 9), pool("AveragePool", 8, pad=1), pool("MaxPool", 256)]
         assert states(device, *map(in_group, views)) == ["supported"] * 5
 
@@ -376,10 +374,30 @@ class TestEthos:
 
     def test_the_batch_may_be_symbolic_only_where_it_does_not_matter(self) -> None:
         device = npu("arm-ethos-u55-u65")
+        pooled = operator("GlobalAveragePool", [tensor("n", 8, 8, 8)], tensor("n", 8, 1, 1))
         image = replace(unary("Relu", 1, 8, 8, 8), inputs=(tensor("n", 8, 8, 8),), outputs=(tensor("n", 8, 8, 8),))
-        row = replace(unary("Relu", 1, 8), inputs=(tensor("n", 8),), outputs=(tensor("n", 8),))
-        assert states(device, in_group(image), in_group(row)) == ["unknown", "supported"]
-        assert reason(device.verdict(in_group(image)), "dim_range").fix == "pin it: --dim n=1"
+        assert states(device, in_group(pooled), in_group(image)) == ["unknown", "supported"]
+        assert reason(device.verdict(in_group(pooled)), "dim_range").fix == "pin it: --dim n=1"
+
+    @pytest.mark.parametrize("target", ["arm-ethos-u55-u65", "arm-ethos-u85"])
+    def test_what_vela_answered_when_it_was_asked(self, target: str) -> None:
+        device = npu(target)
+        views = [
+            in_group(unary("HardSwish", 1, 8)),
+            in_group(unary("Relu")),
+            in_group(conv(group=4)),
+            in_group(operator("Softmax", [tensor(1, 12, 512, 512)], tensor(1, 12, 512, 512), axis=-1)),
+            in_group(operator("ReduceMean", [tensor(2, 16, 64)], tensor(2, 16, 1), axes=(-1,))),
+            in_group(operator("ReduceMean", [tensor(8, 64)], tensor(8, 1), axes=(-1,))),
+        ]
+        expected = ["supported", "unsupported", "supported", "supported", "unsupported", "supported"]
+        assert states(device, *views) == expected
+
+    def test_integers_of_32_bits_need_no_scale(self) -> None:
+        for dtype, state in {"int8": "unsupported", "int32": "supported", "int64": "unsupported"}.items():
+            values = tensor(1, 8, dtype=dtype)
+            plain = operator("Add", [values, values], values)
+            assert states(npu("arm-ethos-u85"), plain) == [state], dtype
 
     def test_variants(self) -> None:
         assert npu("arm-ethos-u55-u65").figures["peak_int8_tops"].value == 0.256
