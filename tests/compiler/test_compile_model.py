@@ -25,12 +25,13 @@ g (float[2,3] x) => (float[2,3] y)
   [join] y = Add(b, c)
 }
 """
+CONTROL_FLOW = ROOT / "sample_models" / "control_flow.onnx"
 
 
 def compiled(text: str, target: str = THREE, *place: tuple[str, str]) -> Plan:
     model = parser.parse_model(text)
     onnx.checker.check_model(model)
-    return compile_model(model.SerializeToString(), target, CompileOptions(place=place)).plan
+    return compile_model(model.SerializeToString(), target, CompileOptions(place=place, solver="greedy")).plan
 
 
 def home(plan: Plan) -> dict[str, str]:
@@ -84,7 +85,7 @@ def test_a_pin_on_a_device_that_can_not_is_refused() -> None:
 def test_pins_that_pull_a_group_apart_are_refused() -> None:
     """The operator and its QuantizeLinear are one unit: they have one device."""
     model = ROOT / "sample_models" / "digits_qdq.onnx"
-    plan = compile_model(model, THREE).plan
+    plan = compile_model(model, THREE, CompileOptions(solver="greedy")).plan
     unit = next(o.unit for o in plan.operators if o.op_type == "Conv")
     first, *_, last = [o.name for o in plan.operators if o.unit == unit]
     with pytest.raises(PartitionError, match="must stay with"):
@@ -155,7 +156,7 @@ def test_an_input_that_is_an_output_and_a_constant_output(tmp_path: Path) -> Non
 
 
 def test_operators_in_bodies_have_verdicts_and_stay_with_their_parent() -> None:
-    plan = compile_model(ROOT / "sample_models" / "control_flow.onnx", "qualcomm-hexagon-htp").plan
+    plan = compile_model(CONTROL_FLOW, "qualcomm-hexagon-htp", CompileOptions(solver="greedy")).plan
     inside = [operator for operator in plan.operators if operator.inside]
     parents = {operator.name: operator for operator in plan.operators}
     assert {parents[operator.inside].op_type for operator in inside} == {"Loop", "If"}
@@ -165,7 +166,7 @@ def test_operators_in_bodies_have_verdicts_and_stay_with_their_parent() -> None:
 
 
 def test_what_is_behind_a_loop_of_constant_shape_goes_to_the_npu() -> None:
-    plan = compile_model(ROOT / "sample_models" / "control_flow.onnx", "qualcomm-hexagon-htp").plan
+    plan = compile_model(CONTROL_FLOW, "qualcomm-hexagon-htp", CompileOptions(solver="greedy")).plan
     assert [partition.device for partition in plan.partitions].count("npu") >= 2
 
 

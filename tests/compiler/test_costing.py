@@ -14,8 +14,8 @@ from tests.conftest import model_from_text
 from dovetail.compiler.costing import make_costs, unit_terms
 from dovetail.compiler.driver import prepare
 from dovetail.compiler.options import CompileOptions
-from dovetail.compiler.placing import make_problem, units_of
-from dovetail.compiler.unit_facts import crossing_tensors
+from dovetail.compiler.placing import make_problem
+from dovetail.compiler.unit_facts import crossing_tensors, units_of
 from dovetail.cost import CostTable
 from dovetail.ir import Graph
 from dovetail.partition import Placement, Problem, Tensor, phases

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from dovetail.compiler import compile_graph
-from dovetail.compiler.placing import units_of
+from dovetail.compiler import CompileOptions, compile_graph
+from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
 from dovetail.passes import run_passes
 from dovetail.passes.canonical import EliminateDeadNodes
@@ -122,7 +122,7 @@ def test_a_random_cut_equals_the_whole(which: int, optimize: bool, data: st.Data
     units = units_of(graph)
     devices = data.draw(st.lists(st.sampled_from(DEVICES), min_size=len(units), max_size=len(units)))
     place = [(unit[0].replace("[", "[[]"), device) for unit, device in zip(units, devices, strict=True)]
-    compilation = compile_graph(graph, three_cpus(), place)
+    compilation = compile_graph(graph, three_cpus(), CompileOptions(place=tuple(place)))
     with tempfile.TemporaryDirectory() as folder:
         plan = compilation.save(Path(folder) / "cut.plan")
         with Executor(plan, optimize=optimize, threads=1) as executor:

@@ -20,13 +20,15 @@ Compile = Callable[[str, str, CompileOptions], Path]
 HTP = "qualcomm-hexagon-htp"
 NPU = {"npu", "npu (simulator)"}
 TARGETS = (HTP, "arm-ethos-u85", "nvidia-orin-dla", "cpu-only")
-ULTRAFACE = CompileOptions()
+ULTRAFACE = CompileOptions(solver="greedy")
 WINDOW = 512
 SILERO = {
-    "silero_vad_16k_op15": CompileOptions(dims={"batch": 1, "sequence": WINDOW}),
-    "silero_vad": CompileOptions(binds={"sr": "16000"}, shapes={"input": (1, WINDOW), "state": (2, 1, 128)}),
+    "silero_vad_16k_op15": CompileOptions(dims={"batch": 1, "sequence": WINDOW}, solver="greedy"),
+    "silero_vad": CompileOptions(
+        binds={"sr": "16000"}, shapes={"input": (1, WINDOW), "state": (2, 1, 128)}, solver="greedy"
+    ),
 }
-MAGIKA = CompileOptions(shapes={"bytes": (1, 2048)})
+MAGIKA = CompileOptions(shapes={"bytes": (1, 2048)}, solver="greedy")
 
 
 def whole(model: Path) -> ort.InferenceSession:
@@ -131,7 +133,7 @@ def test_speech_detector_as_its_authors_feed_it(models: Path, tmp_path: Path, ta
     In float16 the state drifts, and where speech begins or ends the probability is steep: 0.07 at the worst window.
     """
     name = "silero_vad_16k_op15"
-    options = CompileOptions(dims={"batch": 1, "sequence": WINDOW + 64})
+    options = CompileOptions(dims={"batch": 1, "sequence": WINDOW + 64}, solver="greedy")
     plan = compile_model(models / f"{name}.onnx", target, options).save(tmp_path / "vad.plan")
     got, wanted = listen(plan, whole(models / f"{name}.onnx"), speech(models, 200, context=64))
     assert wanted.max() > 0.9

@@ -44,7 +44,7 @@ def targets() -> tuple[Target, ...]:
 def test_every_operator_has_a_verdict_for_every_device_of_every_target(sample: Path) -> None:
     assert len(targets()) >= len(RUN_ON)
     for target in targets():
-        plan = compile_graph(prepared(sample), target).plan
+        plan = compile_graph(prepared(sample), target, CompileOptions(solver="greedy")).plan
         devices = [device.id for device in plan.devices]
         assert plan.operators
         for operator in plan.operators:
@@ -59,7 +59,9 @@ def test_every_operator_has_a_verdict_for_every_device_of_every_target(sample: P
 @pytest.mark.parametrize("target", RUN_ON)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
 def test_the_plan_computes_what_the_model_computes(sample: Path, target: str, tmp_path: Path) -> None:
-    plan = compile_graph(prepared(sample), load_target(target)).save(tmp_path / f"{sample.stem}.plan")
+    plan = compile_graph(prepared(sample), load_target(target), CompileOptions(solver="greedy")).save(
+        tmp_path / f"{sample.stem}.plan"
+    )
     with Executor(plan) as executor:
         feeds = random_feeds(executor.plan.inputs, seed=1)
         got = executor.run(feeds)
@@ -73,5 +75,5 @@ def test_the_plan_computes_what_the_model_computes(sample: Path, target: str, tm
 
 @pytest.mark.parametrize("target", ["qualcomm-hexagon-htp", "nvidia-orin-dla"])
 def test_an_npu_takes_one_model_whole(target: str) -> None:
-    plan = compile_model(ROOT / "sample_models" / "npu_whole.onnx", target).plan
+    plan = compile_model(ROOT / "sample_models" / "npu_whole.onnx", target, CompileOptions(solver="greedy")).plan
     assert [partition.device for partition in plan.partitions] == ["npu"]

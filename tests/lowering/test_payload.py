@@ -30,7 +30,7 @@ def shared_weight_model() -> bytes:
 
 
 def test_a_constant_of_two_partitions_is_written_once(tmp_path: Path) -> None:
-    options = CompileOptions(place=(("middle", "cpu"),))
+    options = CompileOptions(place=(("middle", "cpu"),), solver="greedy")
     plan = compile_model(shared_weight_model(), THREE, options).save(tmp_path / "p.plan")
     models = [onnx.load(path, load_external_data=False) for path in sorted((plan / "partitions").glob("*.onnx"))]
     places = [
@@ -59,7 +59,7 @@ def test_the_emulated_model_rounds_every_float_to_half(tmp_path: Path) -> None:
     factor = numpy_helper.from_array(np.array([1.0003], np.float32), "k")
     graph = helper.make_graph(nodes, "g", specs[:1], specs[1:], [factor])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
-    plan = compile_model(model, "qualcomm-hexagon-htp").save(tmp_path / "p.plan")
+    plan = compile_model(model, "qualcomm-hexagon-htp", CompileOptions(solver="greedy")).save(tmp_path / "p.plan")
     x = np.array([0.1, 3.14159, -70000.0, 1e-9, 2049.0], np.float32)
     with Executor(plan, emulate=True) as executor:
         got = executor.run({"x": x})["y"]
@@ -75,7 +75,7 @@ def test_the_emulated_model_rounds_every_float_to_half(tmp_path: Path) -> None:
 def test_an_integer_group_is_emulated_as_it_is(tmp_path: Path) -> None:
     """Between QuantizeLinear and DequantizeLinear the NPU computes in integers; nothing there is rounded to half."""
     source = ROOT / "sample_models" / "digits_qdq.onnx"
-    plan = compile_model(source, "qualcomm-hexagon-htp").save(tmp_path / "p.plan")
+    plan = compile_model(source, "qualcomm-hexagon-htp", CompileOptions(solver="greedy")).save(tmp_path / "p.plan")
     image = np.load(ROOT / "sample_models" / "inputs" / "digit.npy")
     with Executor(plan, emulate=True) as executor:
         got = executor.run({"image": image})["logits"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from dovetail.plan import (
+    Alternative,
     BackendSpec,
+    CostTerm,
     ModelInfo,
     Plan,
     PlanDevice,
@@ -17,6 +19,7 @@ from dovetail.plan import (
     Step,
     TensorSpec,
     Transfer,
+    UnitFigures,
     atomic_folder,
     write_plan,
 )
@@ -34,7 +37,9 @@ def plan() -> Plan:
         model=ModelInfo("model", "0" * 64, {"batch": "1"}, ("folded",)),
         target="test:small",
         objective="latency",
-        predicted=Predicted(1.5, None, 1.0, 0.25, "modelled"),
+        predicted=Predicted(
+            1.5, 2.0, None, 0.5, 2.0, 1.0, 0.25, "cuts", True, False, (Alternative("greedy", 3.0, 4.0),), "modelled"
+        ),
         devices=(
             PlanDevice("npu", "npu", "NPU", BackendSpec("QNNExecutionProvider", {"soc_model": "57"}), "fp16"),
             PlanDevice("cpu", "cpu", "CPU", None),
@@ -46,14 +51,28 @@ def plan() -> Plan:
             PlanPartition(
                 "000-npu", "npu", "npu", ("n0",), (x,), (a,), "partitions/0.onnx", "partitions/e.onnx", ("cpu",)
             ),
-            PlanPartition("001-cpu", "cpu", "cpu", ("n1",), (a,), (y,), "partitions/1.onnx", None, (), {"ms": 0.5}),
+            PlanPartition(
+                "001-cpu",
+                "cpu",
+                "cpu",
+                ("n1",),
+                (a,),
+                (y,),
+                "partitions/1.onnx",
+                None,
+                (),
+                ("000-npu",),
+                (),
+                {"ms": 0.5},
+            ),
         ),
         steps=(Step("000-npu", (0,), (1,), (0,)), Step("001-cpu", (1,), (2,), (1,))),
         operators=(
-            PlanOperator("n0", "Relu", "", "npu", "000-npu", 0, (PlanVerdict("npu", "soft", (reason,), "HVX"),), ""),
+            PlanOperator("n0", "Relu", "", "npu", "000-npu", 0, (PlanVerdict("npu", "soft", (reason,), "HVX", 0),), ""),
             PlanOperator("n1", "Cast", "", "cpu", "001-cpu", 1, (), "pinned", ("old",), "loop", {"ms": 0.5}),
         ),
         transfers=(Transfer("ä", "npu", "cpu", None, ("001-cpu",)),),
+        costs=(UnitFigures(1.0, 2.0, False, "modelled", (CostTerm("compute", 1.0, "us", "1 + 0"),)),),
         notes=("a note",),
         certificate={"bound": "1"},
         files=dict.fromkeys(("partitions/0.onnx", "partitions/1.onnx", "partitions/e.onnx"), "a" * 64),

@@ -1,11 +1,19 @@
 """`dovetail compile`: a model in, a plan out."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, compile_options, loading_options, overlay_option, parse_places, target_option
+from dovetail.cli.options import (
+    FilePath,
+    compile_options,
+    loading_options,
+    overlay_option,
+    placing_options,
+    target_option,
+)
 from dovetail.plan.errors import PlanError
 
 
@@ -15,22 +23,12 @@ from dovetail.plan.errors import PlanError
 @click.option("-o", "--output", type=FilePath(), help="The plan's folder. [default: MODEL's name with .plan, here]")
 @loading_options
 @overlay_option
-@click.option(
-    "--place",
-    metavar="GLOB=DEVICE",
-    multiple=True,
-    callback=parse_places,
-    help="Put the operators whose name matches on a device. Repeatable.",
-)
+@placing_options
 def command(
     model: Path,
     target: str,
     output: Path | None,
-    shape: dict[str, tuple[int, ...]],
-    dim: dict[str, int],
-    bind: dict[str, str],
-    overlay: tuple[Path, ...],
-    place: tuple[tuple[str, str], ...],
+    **options: Any,
 ) -> None:
     """Compile MODEL for a target into an execution plan.
 
@@ -42,7 +40,7 @@ def command(
     final = output or Path(f"{model.stem}.plan")
     if not final.parent.is_dir():
         raise PlanError(f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another")
-    compilation = compile_model(model, target, compile_options(shape, dim, bind, place, overlay))
+    compilation = compile_model(model, target, compile_options(**options))
     saved = compilation.save(final)
     click.echo(render_verdict(summarize(compilation.plan), screen.width(), screen.color()), nl=False)
     click.echo(f"written to {saved}")

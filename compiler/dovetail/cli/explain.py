@@ -1,11 +1,12 @@
 """`dovetail explain`: one operator, every device's verdict."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, loading_options, overlay_option, target_option
+from dovetail.cli.options import FilePath, loading_options, overlay_option, placing_options, target_option
 from dovetail.cli.source import load_plan
 
 
@@ -15,14 +16,12 @@ from dovetail.cli.source import load_plan
 @target_option(required=False)
 @loading_options
 @overlay_option
+@placing_options
 def command(
     source: Path,
     node: str,
     target: str | None,
-    shape: dict[str, tuple[int, ...]],
-    dim: dict[str, int],
-    bind: dict[str, str],
-    overlay: tuple[Path, ...],
+    **options: Any,
 ) -> None:
     """Tell why an operator is where it is.
 
@@ -31,6 +30,6 @@ def command(
     """
     from dovetail.report import find_operators, render_explanations
 
-    plan = load_plan(source, target, shape, dim, bind, overlay)
+    plan = load_plan(source, target, **options)
     match = find_operators(plan, node)
     click.echo(render_explanations(plan, match, screen.width(), screen.color()), nl=False)

@@ -1,11 +1,12 @@
 """`dovetail inspect`: the report of a plan, or of a model for a target."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, loading_options, overlay_option, target_option
+from dovetail.cli.options import FilePath, loading_options, overlay_option, placing_options, target_option
 from dovetail.cli.source import load_plan
 from dovetail.plan.errors import DovetailError
 
@@ -15,17 +16,15 @@ from dovetail.plan.errors import DovetailError
 @target_option(required=False)
 @loading_options
 @overlay_option
+@placing_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-o", "--output", type=FilePath(), help="Write to a file instead of stdout.")
 def command(
     source: Path,
     target: str | None,
-    shape: dict[str, tuple[int, ...]],
-    dim: dict[str, int],
-    bind: dict[str, str],
-    overlay: tuple[Path, ...],
     form: str,
     output: Path | None,
+    **options: Any,
 ) -> None:
     """Show what runs where, why, and what crosses between devices.
 
@@ -33,7 +32,7 @@ def command(
     """
     from dovetail.report import render_json, render_text, summarize
 
-    plan = load_plan(source, target, shape, dim, bind, overlay)
+    plan = load_plan(source, target, **options)
     if form == "json":
         text = render_json(plan)
     elif output:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dovetail.compiler import CompileOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 class FilePath(click.Path):
@@ -86,17 +87,35 @@ def parse_files(context: click.Context, parameter: click.Parameter, values: Sequ
     return {name: Path(file) for _, name, file in _named(values, "NAME=FILE.npy")}
 
 
+def placing_options(function: Command) -> Command:
+    """Add what a placement can be asked for: the objective, bounds, pins, and how hard the solver tries."""
+    for option in reversed(_PLACING):
+        function = option(function)
+    return function
+
+
+def parse_batches(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Read `1,8,64`."""
+    if value is None:
+        return ()
+    sizes = tuple(_size(part, value) for part in value.split(","))
+    if len(set(sizes)) != len(sizes):
+        raise click.BadParameter(f"'{value}' names a size twice; give each once")
+    return sizes
+
+
 def compile_options(
     shape: dict[str, tuple[int, ...]],
     dim: dict[str, int],
     bind: dict[str, str],
-    place: tuple[tuple[str, str], ...] = (),
     overlay: tuple[Path, ...] = (),
+    batch: tuple[int, ...] = (),
+    **placing: Any,
 ) -> "CompileOptions":
     """Make the compiler's options of the command line's."""
     from dovetail.compiler import CompileOptions  # loads ONNX
 
-    return CompileOptions(shapes=shape, dims=dim, binds=bind, place=place, overlays=overlay)
+    return CompileOptions(shapes=shape, dims=dim, binds=bind, overlays=overlay, batches=batch, **placing)
 
 
 def _named(values: Sequence[str], form: str) -> list[tuple[str, str, str]]:
@@ -149,5 +168,46 @@ _LOADING: Sequence[Callable[[Any], Any]] = (
         multiple=True,
         callback=parse_binds,
         help="Fix an input to a constant. Repeatable.",
+    ),
+)
+_PLACING: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "--objective",
+        type=click.Choice(["latency", "energy", "edp", "throughput"]),
+        default="latency",
+        show_default=True,
+        help="What is made smallest: time of a request, energy, their product, time between requests in a pipeline.",
+    ),
+    click.option("--max-latency-ms", type=_POSITIVE, metavar="F", help="Most milliseconds of a request."),
+    click.option("--max-energy-mj", type=_POSITIVE, metavar="F", help="Most millijoules of a request."),
+    click.option(
+        "--place",
+        metavar="GLOB=DEVICE",
+        multiple=True,
+        callback=parse_places,
+        help="Put the operators whose name matches on a device. Repeatable.",
+    ),
+    click.option(
+        "--batch",
+        metavar="1,8,64",
+        callback=parse_batches,
+        help="Place for each of these batch sizes, into one plan.",
+    ),
+    click.option(
+        "--solver",
+        type=click.Choice(["auto", "exact", "fast", "greedy"]),
+        default="auto",
+        show_default=True,
+        help="greedy: each operator on the first device that takes it, as other tools do.",
+    ),
+    click.option("--gap", type=_POSITIVE, default=1e-4, show_default=True, help="Relative gap that is good enough."),
+    click.option(
+        "--time-limit",
+        "time_limit_s",
+        type=_POSITIVE,
+        metavar="S",
+        default=20.0,
+        show_default=True,
+        help="Of the solver.",
     ),
 )

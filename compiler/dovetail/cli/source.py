@@ -1,31 +1,40 @@
 """From what stands on the command line to a plan: a folder is read, a model's file is compiled."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
 
 from dovetail.cli.options import compile_options
 from dovetail.plan.errors import ModelError, PlanError
+
+_COMPILING = frozenset(
+    {
+        *("target", "shape", "dim", "bind", "overlay", "batch", "place"),
+        *("objective", "max_latency_ms", "max_energy_mj", "solver", "gap", "time_limit_s"),
+    }
+)
+"""The parameters that only a compilation reads."""
 
 if TYPE_CHECKING:
     from dovetail.plan import Plan
 
 
-def load_plan(
-    path: Path,
-    target: str | None,
-    shape: dict[str, tuple[int, ...]],
-    dim: dict[str, int],
-    bind: dict[str, str],
-    overlay: tuple[Path, ...] = (),
-) -> "Plan":
+def load_plan(path: Path, target: str | None, **options: Any) -> "Plan":
     """Return the plan that lies at `path`, or that of the model there.
+
+    Args:
+        path: a plan's folder or a model's file.
+        target: for a model.
+        options: those of the command line, as `compile_options` takes them.
 
     Raises:
         ModelError: a model without a target, or one that can't be used.
-        PlanError: a plan with a target, or one that can't be used.
+        PlanError: a plan with options of a compilation, or one that can't be used.
     """
     if path.is_dir():
-        return _read(path, has_options=bool(target or shape or dim or bind or overlay))
+        return _read(path, target)
     if not path.exists():
         raise ModelError(f"'{path}' does not exist; give a model's file or a plan's folder")
     if target is None:
@@ -35,15 +44,23 @@ def load_plan(
         raise ModelError(f"'{path}' is a model and needs a target: -t with one of {names}")
     from dovetail.compiler import compile_model  # loads ONNX
 
-    return compile_model(path, target, compile_options(shape, dim, bind, overlay=overlay)).plan
+    return compile_model(path, target, compile_options(**options)).plan
 
 
-def _read(path: Path, has_options: bool) -> "Plan":
+def _read(path: Path, target: str | None) -> "Plan":
     from dovetail.plan import read_plan
 
-    if has_options:
+    context = click.get_current_context()
+    given = [
+        option.opts[-1]
+        for option in context.command.params
+        if isinstance(option, click.Option)
+        and option.name in _COMPILING
+        and context.get_parameter_source(option.name) is not ParameterSource.DEFAULT
+    ]
+    if given or target:
         raise PlanError(
-            f"'{path}' is a plan, made for its target and shapes; leave out -t, --shape, --dim, --bind and --overlay, "
-            "or compile the model again"
+            f"'{path}' is a plan, made for its target with its options; leave out {', '.join(given or ['-t'])}, or "
+            "compile the model again"
         )
     return read_plan(path)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx_ir
 
 from dovetail.compiler.crossing import Crossing, crossings
-from dovetail.compiler.placing import units_of
+from dovetail.compiler.unit_facts import units_of
 from dovetail.compiler.unit_work import (
     Member,
     constant_bytes,
@@ -132,6 +132,16 @@ class Costing:
             capacity=np.array([device.capacity.value if device.capacity else np.inf for device in devices]),
             static_power=self.machine.static_w.value,
         )
+
+    def kind_numbers(self) -> tuple[int, ...]:
+        """For each unit the number of its kind: equal units have equal costs."""
+        number = {key: index for index, key in enumerate(self._kinds)}
+        return tuple(number[key] for key in self._keys)
+
+    def kind_costs(self) -> tuple[tuple[UnitCost, ...], ...]:
+        """For each kind of unit its cost on each device."""
+        devices = range(len(self.machine.devices))
+        return tuple(tuple(self._cost(kind, index) for index in devices) for kind in self._kinds.values())
 
     def _cost(self, kind: _Kind, index: int) -> UnitCost:
         device = self.machine.devices[index]

@@ -1,15 +1,17 @@
 """The driver: from a model and a target to a compilation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dovetail.compiler.costing import Costing
 from dovetail.compiler.options import CompileOptions
-from dovetail.compiler.placing import make_problem, units_of
-from dovetail.compiler.planning import make_plan
+from dovetail.compiler.placing import make_problem
+from dovetail.compiler.planning import as_variant, make_plan
+from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
 from dovetail.lowering import Piece, write_payloads
-from dovetail.partition import Partition, greedy, limits, phases, verify_partitions
+from dovetail.partition import Partition, arrange, place
 from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
@@ -30,6 +32,8 @@ class Compilation:
     target: Target
     graph: Graph
     pieces: tuple[Piece, ...]
+    others: tuple["Compilation", ...] = ()
+    """The compilations for other batch sizes, whose plans are variants of this one's."""
 
     def save(self, path: str | Path) -> Path:
         """Write the plan folder: whole, or not at all. Returns its path.
@@ -40,7 +44,7 @@ class Compilation:
         """
         final = Path(path)
         with atomic_folder(final) as folder:
-            write_payloads(self.graph, self.pieces, folder)
+            write_payloads([(each.graph, each.pieces) for each in (self, *self.others)], folder)
             write_plan(self.plan, folder)
         return final
 
@@ -56,13 +60,34 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
     Raises:
         ModelError: the model or a loading option.
         TargetError: the target, an overlay, or one of its devices of which nobody publishes what it takes.
-        PartitionError: a pin that can't be kept, or an operator that no device of the target takes.
+        PartitionError: a pin that can't be kept, an operator that no device of the target takes, or limits that no
+            placement keeps.
     """
     described = load_target(target)
     for overlay in options.overlays:
         described = apply_overlay(described, read_overlay(overlay))
     described.require_operators()
-    return compile_graph(prepare(model, options), described, options.place)
+    if not options.batches:
+        return compile_graph(prepare(model, options), described, options)
+    compiled = []
+    for batch in options.batches:
+        own = replace(options, batch=batch, batches=())
+        compiled.append((batch, compile_graph(prepare(model, own), described, own, f"b{batch}-")))
+    return join_batches(compiled)
+
+
+def join_batches(compiled: Sequence[tuple[int, Compilation]]) -> Compilation:
+    """One compilation out of those for several batch sizes: the first, with the others as variants."""
+    placements: list[dict[str, str]] = []
+    variants = []
+    for batch, each in compiled:
+        placement = {operator.name: operator.device for operator in each.plan.operators}
+        if placement not in placements:
+            placements.append(placement)
+        variants.append(as_variant(each.plan, batch, placements.index(placement)))
+    (batch, first), *rest = compiled
+    plan = replace(first.plan, batch=batch, variants=tuple(variants[1:]))
+    return replace(first, plan=plan, others=tuple(each for _, each in rest))
 
 
 def prepare(model: str | Path | bytes, options: CompileOptions) -> Graph:
@@ -73,24 +98,36 @@ def prepare(model: str | Path | bytes, options: CompileOptions) -> Graph:
     return graph
 
 
-def compile_graph(graph: Graph, target: Target, place: Sequence[tuple[str, str]] = ()) -> Compilation:
-    """Tag, place and partition a graph as it stands; see `compile_model`. O(V + E) but for the verifier."""
+def tag(graph: Graph, target: Target) -> None:
+    """Set units and verdicts on every operator."""
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
-    problem = make_problem(graph, target, place)
-    placement = limits.enforce(problem, greedy.place(problem))
-    partitions = phases.partition(problem, placement)
-    verify_partitions(problem, placement, partitions)
-    pieces = _pieces(graph, target, partitions)
-    plan = make_plan(graph, target, problem, placement, partitions, pieces, place)
+
+
+def compile_graph(graph: Graph, target: Target, options: CompileOptions = _DEFAULTS, prefix: str = "") -> Compilation:
+    """Tag, place and partition a graph as it stands; see `compile_model`. Loading options are not looked at.
+
+    Args:
+        graph: prepared.
+        target: the machine.
+        options: what the placement is asked for.
+        prefix: how the ids of partitions begin, where several compilations share a folder.
+    """
+    tag(graph, target)
+    costing = Costing(graph, target, units_of(graph))
+    problem = make_problem(graph, target, options.place, costing)
+    placed = place(problem, options.placing)
+    arrangement = arrange(problem, placed, options.placing)
+    pieces = _pieces(graph, target, arrangement.partitions, prefix)
+    plan = make_plan(graph, target, problem, placed, arrangement, pieces, costing, options)
     return Compilation(plan, target, graph, pieces)
 
 
-def _pieces(graph: Graph, target: Target, partitions: tuple[Partition, ...]) -> tuple[Piece, ...]:
+def _pieces(graph: Graph, target: Target, partitions: tuple[Partition, ...], prefix: str) -> tuple[Piece, ...]:
     units = units_of(graph)
     order = {name: position for position, name in enumerate(graph)}
     pieces = []
     for number, partition in enumerate(partitions):
         device = target.devices[partition.device]
         nodes = sorted((name for unit in partition.units for name in units[unit]), key=order.__getitem__)
-        pieces.append(Piece(f"{number:03d}-{device.id}", tuple(nodes), device.numerics == "fp16"))
+        pieces.append(Piece(f"{prefix}{number:03d}-{device.id}", tuple(nodes), device.numerics == "fp16"))
     return tuple(pieces)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dovetail.compiler.placing import units_of
+from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, border, shape_of
 from dovetail.partition import Partition, Problem
 from dovetail.targets import Target

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dovetail.ir import Bindings
+from dovetail.partition import Objective, PlaceOptions, Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,35 @@ class CompileOptions:
     """Input name -> constant, as text: `{"sr": "16000"}`."""
     place: tuple[tuple[str, str], ...] = ()
     """Hard constraints, as (pattern, device): a glob over original node names, or `op:TYPE`. The last match counts."""
-
+    objective: Objective = "latency"
+    """What is made smallest: the time of a request, its energy, their product, or the time between requests."""
+    max_latency_ms: float | None = None
+    max_energy_mj: float | None = None
+    solver: Solver = "auto"
+    gap: float = 1e-4
+    """Relative gap between value and proven bound at which the search may stop."""
+    time_limit_s: float = 20.0
+    """Of the search for a placement; the plan is the same on every run unless it is hit."""
+    batch: int | None = None
+    """Size of the first dimension of the inputs."""
+    batches: tuple[int, ...] = ()
+    """Batch sizes to place for; the plan holds a variant for each. Empty: the model as it is."""
     overlays: tuple[Path, ...] = ()
     """Files with answers of probes, which go before the target's rules; of two answers the later counts."""
 
     @property
+    def placing(self) -> PlaceOptions:
+        """What the placement is asked for."""
+        return PlaceOptions(
+            objective=self.objective,
+            max_latency_ms=self.max_latency_ms,
+            max_energy_mj=self.max_energy_mj,
+            solver=self.solver,
+            gap=self.gap,
+            time_limit_s=self.time_limit_s,
+        )
+
+    @property
     def bindings(self) -> Bindings:
         """The loading options among them."""
-        return Bindings(self.shapes, self.dims, self.binds)
+        return Bindings(self.shapes, self.dims, self.binds, self.batch)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from dovetail.compiler.unit_facts import batch_sizes, crossing_tensors, entrances, precisions
+from dovetail.compiler.costing import Costing
+from dovetail.compiler.unit_facts import batch_sizes, crossing_tensors, entrances, precisions, units_of
 from dovetail.ir import Graph
 from dovetail.partition import DeviceLimits, Problem
 from dovetail.passes.tagging import UnitTag, VerdictTag
@@ -11,16 +12,16 @@ from dovetail.plan.errors import PartitionError
 from dovetail.targets import Target
 
 
-def units_of(graph: Graph) -> tuple[tuple[str, ...], ...]:
-    """The nodes of every unit, in topological order, by the unit's index."""
-    units: dict[int, list[str]] = {}
-    for name in graph:
-        units.setdefault(graph.tag(name, UnitTag).index, []).append(name)
-    return tuple(tuple(units[index]) for index in range(len(units)))
+def make_problem(
+    graph: Graph, target: Target, place: Sequence[tuple[str, str]], costing: Costing | None = None
+) -> Problem:
+    """The placement problem of a tagged graph, with its costs. O(V + E).
 
-
-def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]]) -> Problem:
-    """The placement problem of a tagged graph. O(V + E).
+    Args:
+        graph: with units and verdicts.
+        target: the machine.
+        place: the user's pins.
+        costing: the cost model of this graph on this target, if there is one already.
 
     Raises:
         PartitionError: a pin names an unknown device, or matches no operator.
@@ -28,6 +29,7 @@ def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]])
     units = units_of(graph)
     devices = tuple(device.id for device in target.devices)
     index_of = {name: graph.tag(name, UnitTag).index for name in graph}
+    tensors = crossing_tensors(graph, index_of)
     edges = {(index_of[a], index_of[b]) for a, b in graph.nx.edges() if index_of[a] != index_of[b]}
     return Problem(
         devices=devices,
@@ -39,8 +41,9 @@ def make_problem(graph: Graph, target: Target, place: Sequence[tuple[str, str]])
         limits=_limits(target),
         batches=batch_sizes(graph, units) if target.limits.uniform_batch else (),
         precisions=precisions(graph, units, _rewrites(target)) if target.limits.one_precision_per_model else (),
-        tensors=crossing_tensors(graph, index_of) if target.limits.min_tensor_bytes else (),
+        tensors=tensors,
         entrances=entrances(graph, units) if target.limits.prefix_only else frozenset(),
+        costs=(costing or Costing(graph, target, units)).table(tensors),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dovetail.compiler.driver import prepare
 from dovetail.compiler.options import CompileOptions
-from dovetail.compiler.placing import units_of
+from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph
 from dovetail.lowering.answers import Answer
 from dovetail.lowering.tools import tool_of

@@ -11,7 +11,7 @@ HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Handed:
     """A partition as the schedule needs it."""
 
     id: str
@@ -28,7 +28,7 @@ class Schedule:
     transfers: tuple[Transfer, ...]
 
 
-def make_schedule(graph: Graph, placed: Sequence[Placed]) -> Schedule:
+def make_schedule(graph: Graph, placed: Sequence[Handed]) -> Schedule:
     """Number the tensors that cross a border, and free each after its last reader. O(size of all borders)."""
     slots: dict[str, TensorSpec] = {str(value.name): tensor_spec(value) for value in graph.inputs}
     for each in placed:
@@ -49,7 +49,7 @@ def make_schedule(graph: Graph, placed: Sequence[Placed]) -> Schedule:
     return Schedule(tuple(slots.values()), tuple(steps), _transfers(graph, placed, slots))
 
 
-def _transfers(graph: Graph, placed: Sequence[Placed], slots: dict[str, TensorSpec]) -> tuple[Transfer, ...]:
+def _transfers(graph: Graph, placed: Sequence[Handed], slots: dict[str, TensorSpec]) -> tuple[Transfer, ...]:
     """One transfer per tensor and destination device; the CPU works in the host's memory."""
     home = {str(value.name): HOST for value in graph.inputs}
     home.update((str(value.name), each.device) for each in placed for value in each.border.outputs)

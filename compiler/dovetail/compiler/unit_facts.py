@@ -17,6 +17,14 @@ _IMAGE_DIMS: Final = 3
 """Channels, height and width."""
 
 
+def units_of(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The nodes of every unit, in topological order, by the unit's index."""
+    units: dict[int, list[str]] = {}
+    for name in graph:
+        units.setdefault(graph.tag(name, UnitTag).index, []).append(name)
+    return tuple(tuple(units[index]) for index in range(len(units)))
+
+
 def batch_sizes(graph: Graph, units: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
     """For each unit, the batch sizes of the tensors that it exchanges, in ascending order. O(V + E).
 

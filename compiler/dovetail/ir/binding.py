@@ -26,20 +26,24 @@ class Bindings:
     binds: Mapping[str, str] = field(default_factory=dict)
     """Input name -> constant: one number for every element, or as many comma-separated ones as it has elements."""
 
+    batch: int | None = None
+    """Size of the first dimension of the inputs: of its symbols wherever they stand, or else of all inputs whose first
+    dimension is that of the first input. What was declared behind them is forgotten."""
+
     def __bool__(self) -> bool:
-        return bool(self.shapes or self.dims or self.binds)
+        return bool(self.shapes or self.dims or self.binds or self.batch)
 
     def as_text(self) -> dict[str, str]:
         """As the user wrote them: `shape x` -> `1,3,224,224`, `dim batch` -> `1`, `bind sr` -> `16000`."""
         text = {f"shape {name}": ",".join(map(str, shape)) for name, shape in self.shapes.items()}
         text.update((f"dim {name}", str(size)) for name, size in self.dims.items())
         text.update((f"bind {name}", value) for name, value in self.binds.items())
-        return text
+        return {**text, "batch": str(self.batch)} if self.batch else text
 
     @classmethod
     def from_text(cls, text: Mapping[str, str]) -> "Bindings":
         """What `as_text` gave, out of a plan that anyone may have written; ModelError where it is something else."""
-        found: dict[str, dict[str, str]] = {"shape": {}, "dim": {}, "bind": {}}
+        found: dict[str, dict[str, str]] = {"shape": {}, "dim": {}, "bind": {}, "batch": {}}
         for option, value in text.items():
             kind, _, name = option.partition(" ")
             if kind not in found:
@@ -48,9 +52,10 @@ class Bindings:
         try:
             shapes = {name: tuple(map(int, filter(None, sizes.split(",")))) for name, sizes in found["shape"].items()}
             dims = {name: int(size) for name, size in found["dim"].items()}
+            batch = int(found["batch"][""]) if "" in found["batch"] else None
         except ValueError as error:
             raise ModelError(f"loading options {dict(text)}: a size must be a whole number ({error})") from error
-        return cls(shapes, dims, found["bind"])
+        return cls(shapes, dims, found["bind"], batch)
 
 
 def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
@@ -60,6 +65,8 @@ def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
         ModelError: an unknown input or dimension, or a size or value that contradicts the model.
     """
     inputs = {str(value.name): value for value in model.graph.inputs}
+    if bindings.batch is not None:
+        _set_batch(model, _checked_size("--batch", bindings.batch))
     for option, names in (("shape", bindings.shapes), ("bind", bindings.binds)):
         for name in names:
             if name not in inputs:
@@ -78,6 +85,25 @@ def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
         value.const_value = tensor
         value.shape = onnx_ir.Shape(tensor.shape)
         model.graph.register_initializer(value)
+
+
+def _set_batch(model: onnx_ir.Model, batch: int) -> None:
+    """Resize the first dimension of the inputs, and forget all shapes that follow from it."""
+    shapes = {value: shape_of(value) or () for value in model.graph.inputs}
+    first = next((shape[0] for shape in shapes.values() if shape), None)
+    symbols = {shape[0] for shape in shapes.values() if shape and isinstance(shape[0], str)}
+    if first is None and not symbols:
+        raise ModelError(f"--batch {batch}: no input of the model has a first dimension; fix shapes with --shape")
+    if symbols:
+        _replace_symbols(model, {str(symbol): batch for symbol in symbols})
+        return
+    for value, shape in shapes.items():
+        if shape and shape[0] == first:
+            value.shape = onnx_ir.Shape((batch, *shape[1:]))
+    for graph in (model.graph, *(inner for node in model.graph for inner in nested_graphs(node))):
+        for node in graph:
+            for output in node.outputs:
+                output.shape = None
 
 
 def _sizes(inputs: Mapping[str, onnx_ir.Value], bindings: Bindings) -> dict[str, int]:

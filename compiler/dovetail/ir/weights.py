@@ -1,5 +1,6 @@
 """One file for the constants of many models: each is written once, and every model refers to it."""
 
+import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,9 +22,14 @@ class WeightsFile:
     A constant of any size passes through memory once, a page at a time where it is mapped itself.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Start an empty file at `path`; it is created with the first constant."""
+    def __init__(self, path: Path, by_content: bool = False) -> None:
+        """Start an empty file at `path`; it is created with the first constant.
+
+        With `by_content`, equal constants of different models are written once; each is read one more time for that.
+        """
         self._path = path
+        self._by_content = by_content
+        self._contents: dict[bytes, tuple[int, int]] = {}
         self._file: BinaryIO | None = None
         self._places: dict[int, tuple[int, int]] = {}
         self._held: list[onnx_ir.TensorProtocol] = []  # keeps the ids in `_places` unique
@@ -50,6 +56,11 @@ class WeightsFile:
     def _write(self, tensor: onnx_ir.TensorProtocol) -> tuple[int, int]:
         if id(tensor) in self._places:
             return self._places[id(tensor)]
+        digest = hashlib.sha256(tensor.tobytes()).digest() if self._by_content else b""
+        if digest in self._contents:
+            self._held.append(tensor)
+            self._places[id(tensor)] = self._contents[digest]
+            return self._contents[digest]
         if self._file is None:
             self._file = self._path.open("xb")
         align = _PAGE if tensor.nbytes >= _PAGE else _LINE
@@ -59,4 +70,6 @@ class WeightsFile:
         self._file.write(tensor.tobytes())
         self._held.append(tensor)
         self._places[id(tensor)] = (offset, int(tensor.nbytes))
+        if self._by_content:
+            self._contents[digest] = self._places[id(tensor)]
         return self._places[id(tensor)]

@@ -36,24 +36,33 @@ class Piece:
         return border(graph, self.nodes)
 
 
-def write_payloads(graph: Graph, pieces: Sequence[Piece], folder: Path) -> None:
+def write_payloads(parts: Sequence[tuple[Graph, Sequence[Piece]]], folder: Path) -> None:
     """Write every piece as a stand-alone model, and the constants of all of them once, into a plan folder.
+
+    Args:
+        parts: graphs with their pieces: one, or one for each batch size.
+        folder: the plan's.
 
     Raises:
         ModelError: a value at a piece's border has no known type.
         OSError: the folder can't be written.
     """
     (folder / FOLDER).mkdir(exist_ok=True)
-    weights = WeightsFile(folder / FOLDER / WEIGHTS)
+    weights = WeightsFile(folder / FOLDER / WEIGHTS, by_content=len(parts) > 1)
     try:
-        for piece in pieces:
-            model = extract(graph, piece.nodes, weights.reference)
-            (folder / piece.file).write_bytes(model.SerializeToString(deterministic=True))
-            if piece.rounds_to_half:
-                emulated = round_to_half(model, integer_nodes(graph, piece.nodes))
-                (folder / piece.emulated_file).write_bytes((emulated or model).SerializeToString(deterministic=True))
+        for graph, pieces in parts:
+            for piece in pieces:
+                _write(graph, piece, weights, folder)
     finally:
         weights.close()
+
+
+def _write(graph: Graph, piece: Piece, weights: WeightsFile, folder: Path) -> None:
+    model = extract(graph, piece.nodes, weights.reference)
+    (folder / piece.file).write_bytes(model.SerializeToString(deterministic=True))
+    if piece.rounds_to_half:
+        emulated = round_to_half(model, integer_nodes(graph, piece.nodes))
+        (folder / piece.emulated_file).write_bytes((emulated or model).SerializeToString(deterministic=True))
 
 
 def integer_nodes(graph: Graph, names: Sequence[str]) -> frozenset[str]:

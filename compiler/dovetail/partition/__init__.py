@@ -11,6 +11,7 @@ from dovetail.partition.concurrent import partition_concurrently
 from dovetail.partition.evaluate import Evaluation, evaluate
 from dovetail.partition.place import OBJECTIVES, SOLVERS, Objective, Placed, PlaceOptions, Solver, place
 from dovetail.partition.problem import DeviceLimits, Moved, Partition, Placement, Problem, Tensor
+from dovetail.partition.simple import simple_placements
 from dovetail.partition.timeline import Timeline, schedule
 from dovetail.partition.verify import verify_partitions
 
@@ -30,6 +31,7 @@ __all__ = [
     "Placement",
     "Moved",
     "greedy",
+    "simple_placements",
     "limits",
     # partitioning
     "arrange",

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from dovetail.partition import greedy, limits, phases
+from dovetail.partition import limits, phases
 from dovetail.partition.concurrent import partition_concurrently
 from dovetail.partition.evaluate import Evaluation, evaluate
 from dovetail.partition.place import Placed, PlaceOptions
 from dovetail.partition.problem import Partition, Placement, Problem
+from dovetail.partition.simple import simple_placements
 from dovetail.partition.timeline import Timeline, schedule
 from dovetail.partition.verify import verify_partitions
 from dovetail.plan.errors import PartitionError
@@ -45,7 +46,7 @@ def arrange(problem: Problem, placed: Placed, options: PlaceOptions) -> Arrangem
     partitions = phases.partition(problem, placed.placement)
     best = _arrangement(problem, placed.placement, partitions, concurrent=False)
     _check_value(problem, placed, best.serial, options)
-    if options.objective == "latency" and options.overlap:
+    if options.objective == "latency" and options.overlap and options.solver != "greedy":
         for candidate in _concurrent(problem, placed.placement):
             latency = candidate.timeline.latency
             if (
@@ -111,22 +112,11 @@ def _check_value(problem: Problem, placed: Placed, serial: Evaluation, options: 
         raise _fault(f"the solver counts {placed.value:.9g} for the placement, the evaluation {value:.9g}")
     if placed.bound > value * (1 + _ROUNDING):
         raise _fault(f"the bound {placed.bound:.9g} is above the value {value:.9g}")
-    for name, simple in _simple(problem):
+    for name, simple in simple_placements(problem) if options.solver != "greedy" else ():
         other = evaluate(problem, phases.partition(problem, simple))
         keeps = _keeps(problem, options, other.memory, other.latency, other.energy)
         if keeps and objective_of(other, options) < value * (1 - _ROUNDING):
-            raise _fault(f"the {name} placement has {objective_of(other, options):.9g}, the solver's {value:.9g}")
-
-
-def _simple(problem: Problem) -> Iterator[tuple[str, Placement]]:
-    """The greedy placement, and each device that takes everything."""
-    yield "greedy", limits.enforce(problem, greedy.place(problem))
-    for device, name in enumerate(problem.devices):
-        takes_all = all(row[device] for row in problem.allowed)
-        if takes_all and all(pin == device for pin in problem.pins.values()):
-            alone = Placement((device,) * len(problem.names))
-            if limits.are_kept(problem, phases.partition(problem, alone)):
-                yield f"all-{name}", alone
+            raise _fault(f"the placement '{name}' has {objective_of(other, options):.9g}, the solver's {value:.9g}")
 
 
 def _fault(what: str) -> PartitionError:

@@ -18,12 +18,13 @@ from dovetail.partition.problem import Placement, Problem
 from dovetail.partition.product import trace_front
 from dovetail.partition.program import Limits, solve_program
 from dovetail.partition.search import Search, memory_weights, partition_weights
+from dovetail.partition.simple import simple_placements
 
 Objective = Literal["latency", "energy", "edp", "throughput"]
-Solver = Literal["auto", "exact", "fast"]
+Solver = Literal["auto", "exact", "fast", "greedy"]
 
 OBJECTIVES: Final[tuple[Objective, ...]] = ("latency", "energy", "edp", "throughput")
-SOLVERS: Final[tuple[Solver, ...]] = ("auto", "exact", "fast")
+SOLVERS: Final[tuple[Solver, ...]] = ("auto", "exact", "fast", "greedy")
 
 _CUTS = {2: 60}
 _CUTS_OF_MANY = 16
@@ -43,7 +44,8 @@ class PlaceOptions:
     max_latency_ms: float | None = None
     max_energy_mj: float | None = None
     solver: Solver = "auto"
-    """`fast`: minimum cuts and their bound. `exact`: HiGHS closes the gap. `auto`: HiGHS where it is affordable."""
+    """`fast`: minimum cuts and their bound. `exact`: HiGHS closes the gap. `auto`: HiGHS where it is affordable.
+    `greedy`: no search, every unit on the first device that takes it; nothing is proven."""
     gap: float = 1e-4
     """The relative gap between value and bound at which the search may stop."""
     overlap: bool = True
@@ -90,6 +92,9 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
     )
     goals = _goals(problem, options.objective)
     bounds = _limits(problem, search, options, goals[0])
+    if options.solver == "greedy":
+        nothing = Bracket(search.start, np.inf)
+        return _choose(search, options, goals, bounds, nothing, "greedy")
     found = _solve(search, options, goals, bounds)
     solver = "minimum cuts"
     if _wants_program(options, search, found):
@@ -198,11 +203,13 @@ def _choose(
     """The best of what was found and of the simple placements, each brought within the limits of devices."""
     problem = search.problem
     best: tuple[float, Placement, str] | None = None
-    candidates = [(search.start, "greedy"), *_single_devices(search)]
-    if np.isfinite(found.value):
-        candidates.insert(0, (found.labels, solver))
-    for labels, name in candidates:
-        placement = limits.enforce(problem, Placement(tuple(labels[: search.arrays.units].tolist())))
+    candidates = [(placement, name) for name, placement in simple_placements(problem)]
+    if options.solver == "greedy":
+        candidates = candidates[:1]
+    elif np.isfinite(found.value):
+        free = Placement(tuple(found.labels[: search.arrays.units].tolist()))
+        candidates.insert(0, (limits.enforce(problem, free), solver))
+    for placement, name in candidates:
         enforced = search.arrays.labels(placement.device_of)
         if not keeps(search, bounds, enforced):
             continue
@@ -213,11 +220,3 @@ def _choose(
         raise explain_infeasible(search, bounds)
     value, placement, name = best
     return Placed(placement, value, min(found.bound, value), name, search.effort.is_over())
-
-
-def _single_devices(search: Search) -> Iterator[tuple[Ints, str]]:
-    """Each device that allows everything, with all on it."""
-    units = search.arrays.units
-    for device, name in enumerate(search.problem.devices):
-        if search.arrays.allowed[:units, device].all():
-            yield search.arrays.labels(np.full(units, device)), f"all on {name}"

@@ -12,6 +12,7 @@ PLACEMENT_RULE = "placement"
 UNIT_RULE = "unit"
 """The rule of an operator that only goes where its Q/DQ group goes: what keeps the group is the cause, not this."""
 
+_OWN_COSTS = "; alone it takes "
 _VALUE = "\0"
 """Marks the place of the value found in a template; no message holds it."""
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -82,8 +83,8 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
 
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
-    if reason.rule == PLACEMENT_RULE:
-        return reason.message  # it quotes the user's own option
+    if reason.rule == PLACEMENT_RULE:  # it quotes the user's own option, or ends with the operator's own costs
+        return reason.message.partition(_OWN_COSTS)[0]
     text = nameless_message(operator, reason.message)
     # first the value: it may quote a tensor's name itself
     return _QUOTED.sub(_VALUE, text.replace(reason.got, _VALUE) if reason.got else text)

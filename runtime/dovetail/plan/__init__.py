@@ -16,7 +16,9 @@ from dovetail.plan.files import check_relative, open_inside, read_regular, sha25
 from dovetail.plan.folder import is_plan, read_plan, write_plan
 from dovetail.plan.schema import (
     SCHEMA_VERSION,
+    Alternative,
     BackendSpec,
+    CostTerm,
     DeviceKind,
     Dim,
     ModelInfo,
@@ -31,9 +33,12 @@ from dovetail.plan.schema import (
     Step,
     TensorSpec,
     Transfer,
+    UnitFigures,
+    Variant,
 )
 from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import validate
+from dovetail.plan.variants import batches_of, for_batch
 
 __all__ = [
     # errors
@@ -47,7 +52,9 @@ __all__ = [
     "TargetError",
     # the plan as data
     "SCHEMA_VERSION",
+    "Alternative",
     "BackendSpec",
+    "CostTerm",
     "DeviceKind",
     "Dim",
     "ModelInfo",
@@ -62,6 +69,8 @@ __all__ = [
     "Step",
     "TensorSpec",
     "Transfer",
+    "UnitFigures",
+    "Variant",
     "__version__",
     # the plan as a folder
     "atomic_folder",
@@ -70,6 +79,8 @@ __all__ = [
     "plan_to_json",
     "read_plan",
     "validate",
+    "batches_of",
+    "for_batch",
     "write_plan",
     # files that a model or a plan names
     "check_relative",

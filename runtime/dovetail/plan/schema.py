@@ -7,7 +7,7 @@ Names of nodes and tensors are those of the user's ONNX model.
 from dataclasses import dataclass, field
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DeviceKind = Literal["npu", "gpu", "cpu"]
 State = Literal["supported", "soft", "unsupported", "unknown"]
@@ -68,7 +68,12 @@ class PlanPartition:
     `file` itself has the device's numerics (quantized tensors only, or an fp32 device)."""
     fallback: tuple[str, ...]
     """Devices that may run it instead, in order. The CPU is always the last."""
+    after: tuple[str, ...] = ()
+    """Partitions that must have run before: it reads what they make, or ONNX orders them."""
+    concurrent: tuple[str, ...] = ()
+    """Partitions of other devices that are predicted to run at the same time."""
     predicted: dict[str, float] | None = None
+    """`start_ms` and `end_ms` after the start of a request; `latency_ms` and `energy_mj` of its units and launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,29 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class CostTerm:
+    """A part of a figure, with its arithmetic in words."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFigures:
+    """What a unit costs on a device, its launch and transfers apart."""
+
+    latency_us: float
+    energy_uj: float
+    assumed: bool
+    """A size or a number of iterations is not known and counts as 1."""
+    source: str
+    """`modelled`, `vendor estimate` or `measured`."""
+    terms: tuple[CostTerm, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanVerdict:
     """The answer for one operator on one device."""
 
@@ -106,6 +134,9 @@ class PlanVerdict:
     state: State
     reasons: tuple[Reason, ...] = ()
     engine: str = ""
+    cost: int | None = None
+    """Index into `Plan.costs`: what the operator's unit costs there. None where the device does not take it, and for
+    operators in bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +159,7 @@ class PlanOperator:
     inside: str = ""
     """Name of the If, Loop or Scan operator whose body holds it; empty at the top."""
     cost: dict[str, float] | None = None
+    """`latency_us` and `energy_uj` of its unit where it is placed, for the unit's main operator alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +177,38 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """A simpler placement, under the same costs, with its partitions one after the other."""
+
+    name: str
+    """`all on cpu`, `greedy`, ..."""
+    latency_ms: float
+    energy_mj: float
+
+
+@dataclass(frozen=True, slots=True)
 class Predicted:
-    """Figures of the placement; all None until a cost model has filled them."""
+    """Figures of one request; all None until a cost model has filled them."""
 
     latency_ms: float | None = None
+    """With all devices and links working at the same time where they can."""
+    serial_latency_ms: float | None = None
+    """Of the same partitions one after the other."""
     energy_mj: float | None = None
+    period_ms: float | None = None
+    """Between two requests in a pipeline: the load of the busiest device."""
+    value: float | None = None
+    """Of the objective, for the proven placement, partitions one after the other: ms, mJ, ms * mJ, or ms a request."""
     lower_bound: float | None = None
+    """No placement has a smaller value."""
     gap: float | None = None
+    """(value - lower_bound) / lower_bound."""
+    solver: str = ""
+    timed_out: bool = False
+    """The time limit ended the search: another run may find another placement."""
+    concurrent: bool = False
+    """The partitions are not those of the proven placement: with devices at work at the same time, these are faster."""
+    alternatives: tuple[Alternative, ...] = ()
     source: str = "none"
     """`modelled`, `vendor estimate`, `measured`, or `none` where no figure is given."""
 
@@ -166,6 +223,25 @@ class ModelInfo:
     """The loading options, as `--shape x` -> `1,3,224,224`, `--dim batch` -> `1`, `--bind sr` -> `16000`."""
     eliminated: tuple[str, ...] = ()
     """Original nodes that folded away at compile time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The plan for another batch size; its fields are those of `Plan`."""
+
+    batch: int
+    placement: int
+    """Number of its placement, from 0, which is the plan's own: variants of one number place all operators alike."""
+    predicted: Predicted
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    slots: tuple[TensorSpec, ...]
+    partitions: tuple[PlanPartition, ...]
+    steps: tuple[Step, ...]
+    operators: tuple[PlanOperator, ...]
+    transfers: tuple[Transfer, ...]
+    costs: tuple[UnitFigures, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +263,14 @@ class Plan:
     steps: tuple[Step, ...]
     operators: tuple[PlanOperator, ...]
     transfers: tuple[Transfer, ...]
+    costs: tuple[UnitFigures, ...] = ()
+    """Of all units that differ, on all devices that take them; see `PlanVerdict.cost`."""
     notes: tuple[str, ...] = ()
     """What the user should know: figures of low confidence, limits that gave partitions back."""
+    batch: int | None = None
+    """The batch size that it was asked for; None where none was."""
+    variants: tuple[Variant, ...] = ()
+    """For other batch sizes."""
     certificate: dict[str, str] | None = None
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the plan folder -> SHA-256 in hexadecimal."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dovetail.plan.errors import PlanError
 from dovetail.plan.files import check_relative, shown
 from dovetail.plan.schema import Plan, PlanPartition, Step, TensorSpec
+from dovetail.plan.variants import batches_of, for_batch
 
 PLAN_FILE = "plan.json"
 
@@ -21,12 +22,21 @@ def validate(plan: Plan) -> None:
             that nothing has written before it.
     """
     _check_unique("devices", (device.id for device in plan.devices))
+    _check_files(plan)
+    _check_unique("batch sizes", map(str, batches_of(plan)))
+    _require(plan.batch is not None or not plan.variants, "variants", "the plan itself has no batch size")
+    for batch in batches_of(plan) or (None,):
+        _check_one(plan if batch is None else for_batch(plan, batch))
+
+
+def _check_one(plan: Plan) -> None:
+    """Check a plan without its variants."""
     _check_unique("partitions", (partition.id for partition in plan.partitions))
     _check_unique("inputs", (spec.name for spec in plan.inputs))
     _check_unique("outputs", (spec.name for spec in plan.outputs))
     _check_unique("slots", (spec.name for spec in plan.slots))
     _check_dimensions(plan)
-    _check_files(plan)
+    _check_payloads(plan)
     _check_partitions(plan)
     _check_operators(plan)
     _check_steps(plan)
@@ -56,6 +66,9 @@ def _check_files(plan: Plan) -> None:
         check_relative(path, what=f"{PLAN_FILE}: files", error=PlanError)
         _require(path != PLAN_FILE, "files", f"{PLAN_FILE} can't hold its own digest")
         _require(bool(_DIGEST.fullmatch(digest)), f"files[{shown(path)}]", "is not a SHA-256 in hexadecimal")
+
+
+def _check_payloads(plan: Plan) -> None:
     for partition in plan.partitions:
         for path in filter(None, (partition.file, partition.emulated_file)):
             where = f"partition {shown(partition.id)}"
@@ -65,6 +78,7 @@ def _check_files(plan: Plan) -> None:
 
 def _check_partitions(plan: Plan) -> None:
     kinds = {device.id: device.kind for device in plan.devices}
+    ids = {partition.id for partition in plan.partitions}
     for partition in plan.partitions:
         where = f"partition {shown(partition.id)}"
         ladder = (partition.device, *partition.fallback)
@@ -73,6 +87,8 @@ def _check_partitions(plan: Plan) -> None:
             _require(device in kinds, where, f"device {shown(device)} is not in devices")
         _require(kinds[partition.device] == partition.kind, where, "its kind is not that of its device")
         _require(kinds[ladder[-1]] == "cpu", where, "the last device that may run it is not a CPU")
+        others = {*partition.after, *partition.concurrent}
+        _require(others <= ids - {partition.id}, where, "it waits for a partition that is not there, or for itself")
 
 
 def _check_operators(plan: Plan) -> None:
@@ -81,6 +97,9 @@ def _check_operators(plan: Plan) -> None:
     for operator in plan.operators:
         where = f"operator {shown(operator.name)}"
         _require(operator.device in devices, where, f"device {shown(operator.device)} is not in devices")
+        costs = [verdict.cost for verdict in operator.verdicts if verdict.cost is not None]
+        known = all(0 <= cost < len(plan.costs) for cost in costs)
+        _require(known, where, f"a cost is not in 0..{len(plan.costs) - 1}")
         _require(operator.partition in partitions, where, f"no partition {shown(operator.partition)}")
 
 

@@ -57,7 +57,8 @@ def _compile(model: Path | bytes, target: str, loading: Loading) -> Saveable:
             "model: compiling it needs the package dovetail, only dovetail-runtime is installed; "
             "install dovetail, or give a plan folder"
         ) from problem
-    options = CompileOptions(shapes=loading.shapes, dims=loading.dims, binds=loading.binds)
+    # a list of providers is an order of preference: each operator goes to the first that takes it, as in onnxruntime
+    options = CompileOptions(shapes=loading.shapes, dims=loading.dims, binds=loading.binds, solver="greedy")
     return compile_model(model, target, options)
 
 
