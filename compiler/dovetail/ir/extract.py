@@ -50,8 +50,8 @@ def is_constant(value: onnx_ir.Value) -> bool:
 def _leaves(graph: Graph, value: onnx_ir.Value, producer: str, inside: set[str]) -> bool:
     if value.is_graph_output() and value.graph is graph.model.graph:
         return True
-    readers = (reader for _, reader, key in graph.nx.out_edges(producer, keys=True) if key == value.name)
-    return any(reader not in inside for reader in readers)
+    readers = graph.nx.succ[producer].items()
+    return any(reader not in inside and value.name in values for reader, values in readers)
 
 
 def extract(graph: Graph, names: Iterable[str] | None = None, serialize: Serializer | None = None) -> onnx.ModelProto:

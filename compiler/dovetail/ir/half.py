@@ -7,6 +7,9 @@ from onnx import TensorProto, helper
 
 from dovetail.ir.names import unique_name
 
+_DOWN = helper.make_attribute("to", TensorProto.FLOAT16)
+_UP = helper.make_attribute("to", TensorProto.FLOAT)
+
 
 def round_to_half(model: onnx.ModelProto, exact: Container[str]) -> onnx.ModelProto | None:
     """Insert a rounding to float16 behind every float32 tensor of a model: inputs, constants and results.
@@ -97,8 +100,8 @@ def _round_results(node: onnx.NodeProto, floats: Container[str], taken: set[str]
 def _casts(source: str, target: str, taken: set[str]) -> list[onnx.NodeProto]:
     half = unique_name(f"{target}/half", taken)
     return [
-        helper.make_node("Cast", [source], [half], name=f"{half}/down", to=TensorProto.FLOAT16),
-        helper.make_node("Cast", [half], [target], name=f"{half}/up", to=TensorProto.FLOAT),
+        onnx.NodeProto(op_type="Cast", input=[source], output=[half], name=f"{half}/down", attribute=[_DOWN]),
+        onnx.NodeProto(op_type="Cast", input=[half], output=[target], name=f"{half}/up", attribute=[_UP]),
     ]
 
 

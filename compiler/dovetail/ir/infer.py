@@ -63,11 +63,11 @@ def _values(model: onnx_ir.Model) -> list[onnx_ir.Value]:
 
 
 def _learn(value: onnx_ir.Value, proto: onnx.TypeProto) -> bool:
-    kind = onnx_ir.serde.deserialize_type_proto_for_type(proto)
-    shape = onnx_ir.serde.deserialize_type_proto_for_shape(proto)
     learnt = False
-    if value.type is None and kind is not None:
-        value.type, learnt = kind, True
+    if value.type is None:
+        value.type = onnx_ir.serde.deserialize_type_proto_for_type(proto)
+        learnt = value.type is not None
+    shape = onnx_ir.serde.deserialize_type_proto_for_shape(proto)
     if shape is not None and _more_precise(shape, value.shape):
         value.shape, learnt = shape, True
     return learnt

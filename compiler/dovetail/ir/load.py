@@ -68,24 +68,25 @@ def _to_ir(proto: onnx.ModelProto, name: str) -> onnx_ir.Model:
 
 def _normalize(model: onnx_ir.Model, name: str) -> None:
     """One form for what ONNX lets be said in several ways."""
-    steps = (
-        onnx_ir_passes.RemoveInitializersFromInputsPass(),
-        onnx_ir_passes.InlinePass(),
-        onnx_ir_passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
-        onnx_ir_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
-        onnx_ir_passes.LiftSubgraphInitializersToMainGraphPass(),
-    )
-    mark_calls(model)
-    for step in steps:
-        try:
-            step(model)
-        except DovetailError:
-            raise
-        except Exception as error:
-            raise ModelError(f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}") from error
-    name_after_calls(model)
+    _apply(onnx_ir_passes.RemoveInitializersFromInputsPass(), model, name)
+    if model.functions:
+        mark_calls(model)
+        _apply(onnx_ir_passes.InlinePass(), model, name)
+        _apply(onnx_ir_passes.RemoveUnusedFunctionsPass(), model, name)  # type: ignore[no-untyped-call]
+        name_after_calls(model)
+    _apply(onnx_ir_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0), model, name)
+    _apply(onnx_ir_passes.LiftSubgraphInitializersToMainGraphPass(), model, name)
     give_unique_value_names(model.graph)
     _hold_attribute_tensors(model)
+
+
+def _apply(step: onnx_ir.passes.PassBase, model: onnx_ir.Model, name: str) -> None:
+    try:
+        step(model)
+    except DovetailError:
+        raise
+    except Exception as error:
+        raise ModelError(f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}") from error
 
 
 def _hold_attribute_tensors(model: onnx_ir.Model) -> None:

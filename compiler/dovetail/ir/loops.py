@@ -44,6 +44,8 @@ def infer_carried_shapes(model: onnx_ir.Model, infer_once: Callable[[], bool]) -
     `MAX_ROUNDS` all that are left.
     """
     assumed = [carried for carried in _carried_values(model) if carried.is_open()]
+    if not assumed:
+        return False
     before = [(value, value.shape) for value in _values(model)]
     for _ in range(MAX_ROUNDS):
         if not assumed:

@@ -11,6 +11,7 @@ import onnx_ir
 from dovetail.ir.door import rules
 from dovetail.ir.door.rules.shapes import SHAPE_INPUTS
 from dovetail.ir.infer import KEPT_ELEMENTS
+from dovetail.ir.names import all_nodes
 
 Rule = Callable[[rules.Operator], None]
 
@@ -66,7 +67,7 @@ def check_before_inference(model: onnx_ir.Model) -> None:
         ModelError: One line that names the node and the rule.
     """
     _check(model, BEFORE_INFERENCE)
-    rules.check_growth(model.graph.all_nodes(), KEPT_ELEMENTS, model.opset_imports.get("", 1))
+    rules.check_growth(all_nodes(model.graph), KEPT_ELEMENTS, model.opset_imports.get("", 1))
 
 
 def check_semantics(model: onnx_ir.Model) -> None:
@@ -84,7 +85,7 @@ def check_semantics(model: onnx_ir.Model) -> None:
 
 def _check(model: onnx_ir.Model, table: Mapping[str, Rule]) -> None:
     version = model.opset_imports.get("", 1)
-    for node in model.graph.all_nodes():
+    for node in all_nodes(model.graph):
         rule = table.get(node.op_type) if node.domain == "" else None
         if rule is not None:
             rule(rules.Operator(node, version))

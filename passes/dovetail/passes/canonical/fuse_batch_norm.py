@@ -41,6 +41,8 @@ class FuseBatchNorm(GraphPass):
 
 def _fuse(model: onnx_ir.Model) -> bool:
     shortened = _drop_absent_biases(model)
+    if not any(node.op_type == "BatchNormalization" for node in model.graph.all_nodes()):
+        return shortened
     return _RULES.apply_to_model(model) > 0 or shortened
 
 
