@@ -60,7 +60,7 @@ def _read(path: Path, target: str | None) -> "Plan":
     ]
     if given or target:
         raise PlanError(
-            f"'{path}' is a plan, made for its target with its options; leave out {', '.join(given or ['-t'])}, or "
+            f"'{path}' is a plan, made for its target and shapes; leave out {', '.join(given or ['-t'])}, or "
             "compile the model again"
         )
     return read_plan(path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict, Reason, TensorSpec
+from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict, Reason, TensorSpec, UnitFigures
 from dovetail.report.causes import nameless_message, placement_reason
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
 from dovetail.report.find import Match
@@ -94,6 +94,8 @@ def _explanation(plan: Plan, explanation: Explanation) -> Iterator[RenderableTyp
     yield fields(_placement(plan, explanation), indent=2)
     for verdict in operator.verdicts:
         yield from _verdict(operator, verdict)
+        if verdict.cost is not None:
+            yield from _costs(plan.costs[verdict.cost])
 
 
 def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, RenderableType]]:
@@ -143,6 +145,15 @@ def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[Renderabl
     for reason in verdict.reasons:
         yield words("    ", (reason.rule, STRONG), f": {nameless_message(operator, reason.message)}")
         yield fields(_facts(reason), indent=6)
+
+
+def _costs(figures: UnitFigures) -> Iterator[RenderableType]:
+    """Yield what the operator's unit costs on a device, and the arithmetic."""
+    doubt = "; a size or a number of iterations is not known and counts as 1" if figures.assumed else ""
+    yield words(f"    costs {figures.latency_us:.4g} us, {figures.energy_uj:.4g} uJ ({figures.source}{doubt})")
+    yield fields(
+        ((term.name, words(f"{term.value:.4g} {term.unit} = {term.source}")) for term in figures.terms), indent=6
+    )
 
 
 def _facts(reason: Reason) -> Iterator[tuple[str, RenderableType]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dovetail.plan.schema import DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
 from dovetail.report.causes import Cause, displaced_operators, placement_reason, rank_causes
+from dovetail.report.figures import BatchRow, batch_rows
 from dovetail.report.words import counted, tensor_bytes
 
 
@@ -47,6 +48,10 @@ class PartitionRow:
     first: str
     """Name of its first node."""
     last: str
+    latency_ms: float | None = None
+    """As predicted, with its launch."""
+    concurrent: bool = False
+    """Another device is predicted to work at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class Report:
     displaced: tuple[DisplacedOperator, ...]
     bodies: tuple[Body, ...]
     notes: tuple[str, ...]
+    batches: tuple[BatchRow, ...] = ()
+    """One for each batch size, where there are several."""
 
 
 def summarize(plan: Plan) -> Report:
@@ -125,6 +132,7 @@ def summarize(plan: Plan) -> Report:
         ),
         bodies=_bodies(plan),
         notes=(*plan.notes, *_device_notes(plan), *_confidence_notes(plan)),
+        batches=batch_rows(plan),
     )
 
 
@@ -161,6 +169,8 @@ def _partition_row(partition: PlanPartition, operators: int) -> PartitionRow:
         outputs=_boundary(partition.outputs),
         first=partition.nodes[0] if partition.nodes else "",
         last=partition.nodes[-1] if partition.nodes else "",
+        latency_ms=(partition.predicted or {}).get("latency_ms"),
+        concurrent=bool(partition.concurrent),
     )
 
 

@@ -6,10 +6,10 @@ from typing import Final, TypeVar
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.plan.schema import Predicted
 from dovetail.report.causes import Cause
 from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, heading, table, words
-from dovetail.report.summary import Boundary, Report, TransferTotals
+from dovetail.report.figures import batch_section, predicted_rows
+from dovetail.report.summary import Boundary, PartitionRow, Report, TransferTotals
 from dovetail.report.words import UNKNOWN, counted, size_text
 
 WIDTH: Final = 100
@@ -34,6 +34,7 @@ def render_text(report: Report, width: int = WIDTH, color: bool = False) -> str:
 
 def _full(report: Report) -> Iterator[RenderableType]:
     yield from _verdict(report)
+    yield from batch_section(report.batches)
     for section in (_partitions, _causes, _displaced, _transfers, _bodies):
         yield from section(report)
 
@@ -46,8 +47,7 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         ("partitions", _per_device(report, "partitions")),
         ("transfers", words(_transfer_text(report.totals))),
     ]
-    if report.predicted.latency_ms is not None:
-        rows.append(("predicted", words(_predicted_text(report.predicted))))
+    rows += predicted_rows(report.predicted, report.objective)
     rows += [("not on " + report.devices[0].id if first else "", text) for first, text in _top_causes(report)]
     rows += [("note", words(note)) for note in report.notes]
     yield fields(rows)
@@ -78,12 +78,6 @@ def _transfer_text(totals: TransferTotals) -> str:
     return f"{totals.count}, {size_text(totals.bytes)}{rest}"
 
 
-def _predicted_text(predicted: Predicted) -> str:
-    energy = "" if predicted.energy_mj is None else f", {predicted.energy_mj:.3g} mJ"
-    gap = "" if predicted.gap is None else f", at most {100 * predicted.gap:.1f} % above the optimum"
-    return f"{predicted.latency_ms:.3g} ms{energy}{gap} ({predicted.source})"
-
-
 def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
     """Yield the lines about the top causes, each with whether it is the first line."""
     for index, cause in enumerate(report.causes[:TOP_CAUSES]):
@@ -97,12 +91,15 @@ def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
 
 def _partitions(report: Report) -> Iterator[RenderableType]:
     yield heading("partitions, in run order")
-    made = table(["partition", "device", ">operators", ">in", ">", ">out", ">", "first node", "last node"])
+    timed = any(row.latency_ms is not None for row in report.partitions)
+    times = [">ms"] if timed else []
+    made = table(["partition", "device", ">operators", *times, ">in", ">", ">out", ">", "first node", "last node"])
     for row in report.partitions[:MAX_ROWS]:
         made.add_row(
             words(row.id),
             words((row.device, KIND_STYLE[row.kind])),
             str(row.operators),
+            *([_time(row)] if timed else []),
             *_boundary(row.inputs),
             *_boundary(row.outputs),
             words(row.first),
@@ -110,6 +107,11 @@ def _partitions(report: Report) -> Iterator[RenderableType]:
         )
     yield made
     yield from _rest(report.partitions)
+
+
+def _time(row: PartitionRow) -> str:
+    """Return the predicted duration; `||` marks a partition beside which another device works."""
+    return f"{'|| ' if row.concurrent else ''}{row.latency_ms or 0.0:.3g}"
 
 
 def _boundary(boundary: Boundary) -> tuple[str, str]:
