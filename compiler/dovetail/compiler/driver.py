@@ -117,17 +117,19 @@ def compile_graph(graph: Graph, target: Target, options: CompileOptions = _DEFAU
     problem = make_problem(graph, target, options.place, costing)
     placed = place(problem, options.placing)
     arrangement = arrange(problem, placed, options.placing)
-    pieces = _pieces(graph, target, arrangement.partitions, prefix)
+    pieces = make_pieces(graph, target, arrangement.partitions, prefix)
     plan = make_plan(graph, target, problem, placed, arrangement, pieces, costing, options)
     return Compilation(plan, target, graph, pieces)
 
 
-def _pieces(graph: Graph, target: Target, partitions: tuple[Partition, ...], prefix: str) -> tuple[Piece, ...]:
+def make_pieces(
+    graph: Graph, target: Target, partitions: tuple[Partition, ...], prefix: str = ""
+) -> tuple[Piece, ...]:
+    """What is lowered for each partition: its nodes in topological order, under its id."""
     units = units_of(graph)
-    order = {name: position for position, name in enumerate(graph)}
     pieces = []
     for number, partition in enumerate(partitions):
         device = target.devices[partition.device]
-        nodes = sorted((name for unit in partition.units for name in units[unit]), key=order.__getitem__)
+        nodes = graph.in_order(name for unit in partition.units for name in units[unit])
         pieces.append(Piece(f"{prefix}{number:03d}-{device.id}", tuple(nodes), device.numerics == "fp16"))
     return tuple(pieces)
