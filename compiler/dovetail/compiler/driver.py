@@ -11,12 +11,12 @@ from dovetail.compiler.planning import as_variant, make_plan
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
 from dovetail.lowering import Piece, write_payloads
-from dovetail.partition import Partition, arrange, place
+from dovetail.partition import Partition, arrange, pareto, place
 from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
-from dovetail.plan import Plan, atomic_folder, write_plan
+from dovetail.plan import Front, FrontPoint, Plan, atomic_folder, write_plan
 from dovetail.targets import Target, load_target
 from dovetail.targets.overlay import apply_overlay, read_overlay
 
@@ -63,10 +63,7 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
         PartitionError: a pin that can't be kept, an operator that no device of the target takes, or limits that no
             placement keeps.
     """
-    described = load_target(target)
-    for overlay in options.overlays:
-        described = apply_overlay(described, read_overlay(overlay))
-    described.require_operators()
+    described = _load(target, options)
     if not options.batches:
         return compile_graph(prepare(model, options), described, options)
     compiled = []
@@ -98,6 +95,33 @@ def prepare(model: str | Path | bytes, options: CompileOptions) -> Graph:
     return graph
 
 
+def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions = _DEFAULTS) -> Front:
+    """The front between latency and energy of a model on a target; raises as `compile_model`."""
+    described = _load(target, options)
+    graph = prepare(model, options)
+    tag(graph, described)
+    problem = make_problem(graph, described, options.place)
+    units = units_of(graph)
+    points = []
+    for choice in pareto(problem, options.placing):
+        device_of = {
+            name: problem.devices[device]
+            for unit, device in zip(units, choice.placement.device_of, strict=True)
+            for name in unit
+        }
+        points.append(FrontPoint(1e-3 * choice.latency, 1e-3 * choice.energy, choice.partitions, device_of))
+    assert problem.costs is not None
+    return Front(graph.name, described.ref, problem.devices, problem.costs.source, tuple(points))
+
+
+def _load(target: str, options: CompileOptions) -> Target:
+    described = load_target(target)
+    for overlay in options.overlays:
+        described = apply_overlay(described, read_overlay(overlay))
+    described.require_operators()
+    return described
+
+
 def tag(graph: Graph, target: Target) -> None:
     """Set units and verdicts on every operator."""
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
@@ -122,9 +146,7 @@ def compile_graph(graph: Graph, target: Target, options: CompileOptions = _DEFAU
     return Compilation(plan, target, graph, pieces)
 
 
-def make_pieces(
-    graph: Graph, target: Target, partitions: tuple[Partition, ...], prefix: str = ""
-) -> tuple[Piece, ...]:
+def make_pieces(graph: Graph, target: Target, partitions: tuple[Partition, ...], prefix: str = "") -> tuple[Piece, ...]:
     """What is lowered for each partition: its nodes in topological order, under its id."""
     units = units_of(graph)
     pieces = []

@@ -9,6 +9,7 @@ from dovetail.partition import greedy, limits, phases
 from dovetail.partition.arrange import Arrangement, arrange, objective_of
 from dovetail.partition.concurrent import partition_concurrently
 from dovetail.partition.evaluate import Evaluation, evaluate
+from dovetail.partition.front import Choice, pareto
 from dovetail.partition.place import OBJECTIVES, SOLVERS, Objective, Placed, PlaceOptions, Solver, place
 from dovetail.partition.problem import DeviceLimits, Moved, Partition, Placement, Problem, Tensor
 from dovetail.partition.simple import simple_placements
@@ -30,6 +31,8 @@ __all__ = [
     "SOLVERS",
     "Placement",
     "Moved",
+    "pareto",
+    "Choice",
     "greedy",
     "simple_placements",
     "limits",

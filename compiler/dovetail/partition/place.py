@@ -83,15 +83,10 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
         PartitionError: no device allows a unit, a pin can't be kept, the edges have a cycle, or no placement keeps all
             limits; the text says which contradict each other, and by how much.
     """
-    deadline = time.monotonic() + options.time_limit_s
-    first = greedy.place(problem)
-    arrays = make_arrays(problem)
-    cuts = _CUTS.get(arrays.devices, _CUTS_OF_MANY)
-    search = Search(
-        problem, arrays, Grouper(problem), Effort(options.gap, cuts, deadline), arrays.labels(first.device_of)
-    )
+    search = make_search(problem, options)
+    arrays, deadline = search.arrays, search.effort.deadline
     goals = _goals(problem, options.objective)
-    bounds = _limits(problem, search, options, goals[0])
+    bounds = limits_of(problem, search, options, goals[0])
     if options.solver == "greedy":
         nothing = Bracket(search.start, np.inf)
         return _choose(search, options, goals, bounds, nothing, "greedy")
@@ -114,6 +109,19 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
     return _choose(search, options, goals, bounds, found, solver)
 
 
+def make_search(problem: Problem, options: PlaceOptions) -> Search:
+    """The solvers for a problem, from the greedy placement on.
+
+    Raises:
+        PartitionError: no device allows a unit, a pin can't be kept, or the edges have a cycle.
+    """
+    deadline = time.monotonic() + options.time_limit_s
+    first = greedy.place(problem)
+    arrays = make_arrays(problem)
+    effort = Effort(options.gap, _CUTS.get(arrays.devices, _CUTS_OF_MANY), deadline)
+    return Search(problem, arrays, Grouper(problem), effort, arrays.labels(first.device_of))
+
+
 def _goals(problem: Problem, objective: Objective) -> tuple[Weights, ...]:
     """What the objective is made of: one quantity; latency and energy; or the load of each device."""
     ones = np.ones(len(problem.devices))
@@ -123,7 +131,7 @@ def _goals(problem: Problem, objective: Objective) -> tuple[Weights, ...]:
     return {"latency": (latency,), "energy": (energy,), "edp": (latency, energy)}[objective]
 
 
-def _limits(problem: Problem, search: Search, options: PlaceOptions, like: Weights) -> tuple[Limit, ...]:
+def limits_of(problem: Problem, search: Search, options: PlaceOptions, like: Weights) -> tuple[Limit, ...]:
     """Bounds of the user, and what devices can hold."""
     costs = problem.costs
     assert costs is not None

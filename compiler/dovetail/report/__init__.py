@@ -5,6 +5,7 @@ from dovetail.report.difference import Difference, compare_outputs, worst_of
 from dovetail.report.document import render_json
 from dovetail.report.explain import Explanation, explain_operator, render_explanations
 from dovetail.report.find import Match, find_operators
+from dovetail.report.pareto import render_front, render_front_page
 from dovetail.report.summary import (
     Body,
     Boundary,
@@ -31,6 +32,8 @@ __all__ = [
     "TransferTotals",
     "render_json",
     "render_text",
+    "render_front",
+    "render_front_page",
     "render_verdict",
     "Explanation",
     "Match",

@@ -21,6 +21,8 @@ from dovetail.plan.schema import (
     CostTerm,
     DeviceKind,
     Dim,
+    Front,
+    FrontPoint,
     ModelInfo,
     Plan,
     PlanDevice,
@@ -36,7 +38,7 @@ from dovetail.plan.schema import (
     UnitFigures,
     Variant,
 )
-from dovetail.plan.serialize import plan_from_json, plan_to_json
+from dovetail.plan.serialize import plan_from_json, plan_to_json, to_json
 from dovetail.plan.validate import validate
 from dovetail.plan.variants import batches_of, for_batch
 
@@ -57,6 +59,8 @@ __all__ = [
     "CostTerm",
     "DeviceKind",
     "Dim",
+    "Front",
+    "FrontPoint",
     "ModelInfo",
     "Plan",
     "PlanDevice",
@@ -77,6 +81,7 @@ __all__ = [
     "is_plan",
     "plan_from_json",
     "plan_to_json",
+    "to_json",
     "read_plan",
     "validate",
     "batches_of",

@@ -245,6 +245,29 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A placement that no other one found is better than in both latency and energy."""
+
+    latency_ms: float
+    """Partitions one after the other."""
+    energy_mj: float
+    partitions: int
+    device_of: dict[str, str]
+    """Operator -> device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The front between latency and energy of a model on a target, by latency."""
+
+    model: str
+    target: str
+    devices: tuple[str, ...]
+    source: str
+    points: tuple[FrontPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole execution plan."""
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from dovetail.plan.errors import PlanError
 from dovetail.plan.files import is_unicode, shown
-from dovetail.plan.schema import SCHEMA_VERSION, Plan
+from dovetail.plan.schema import SCHEMA_VERSION, Front, Plan
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -21,8 +21,13 @@ def plan_to_json(plan: Plan) -> str:
     Raises:
         PlanError: If a number is not finite or a text is not valid Unicode; neither can stand in JSON.
     """
+    return to_json(plan)
+
+
+def to_json(record: Plan | Front) -> str:
+    """The text of any record of `schema`; see `plan_to_json`."""
     try:
-        text = _json(plan, "\n")
+        text = _json(record, "\n")
         text.encode()
     except ValueError as problem:
         raise PlanError(f"plan: can't be written as JSON, {problem}; give finite numbers and valid names") from problem

@@ -1,0 +1,60 @@
+"""The front between latency and energy, for a user to choose from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dovetail.partition import limits, phases
+from dovetail.partition.arrays import make_weights
+from dovetail.partition.evaluate import evaluate
+from dovetail.partition.place import PlaceOptions, limits_of, make_search
+from dovetail.partition.problem import Placement, Problem
+from dovetail.partition.product import trace_front
+from dovetail.partition.simple import simple_placements
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A placement that no other one found is better than in both, partitions one after the other."""
+
+    latency: float
+    """Microseconds."""
+    energy: float
+    """Microjoules."""
+    placement: Placement
+    partitions: int
+
+
+def pareto(problem: Problem, options: PlaceOptions) -> tuple[Choice, ...]:
+    """Find the front from the smallest latency to the smallest energy, within the user's bounds and all limits.
+
+    The points lie on the convex hull of all placements as far as the solver finds them, and the simple placements are
+    among the candidates. The objective of the options is not looked at.
+
+    Raises:
+        PartitionError: as `place`.
+    """
+    search = make_search(problem, options)
+    ones = np.ones(len(problem.devices))
+    latency, energy = make_weights(problem, ones, 0.0), make_weights(problem, 0.0 * ones, 1.0)
+    bounds = limits_of(problem, search, options, latency)
+    front = trace_front(search, latency, energy, bounds)
+    units = len(problem.names)
+    placements = [limits.enforce(problem, Placement(tuple(p.labels[:units].tolist()))) for p in front.points]
+    placements += [placement for _, placement in simple_placements(problem)]
+    choices = []
+    for placement in dict.fromkeys(placements):
+        labels = search.arrays.labels(placement.device_of)
+        if all(limit.excess(search, labels) <= 1e-9 * max(limit.most, 1.0) for limit in bounds):
+            partitions = phases.partition(problem, placement)
+            cost = evaluate(problem, partitions)
+            choices.append(Choice(cost.latency, cost.energy, placement, len(partitions)))
+    return _undominated(choices)
+
+
+def _undominated(choices: list[Choice]) -> tuple[Choice, ...]:
+    kept: list[Choice] = []
+    for choice in sorted(choices, key=lambda choice: (choice.latency, choice.energy)):
+        if not kept or choice.energy < kept[-1].energy * (1 - 1e-9):
+            kept.append(choice)
+    return tuple(kept)

@@ -1,0 +1,116 @@
+"""The front between latency and energy: a table, and a page with a plot."""
+
+import html
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import RenderableType
+
+from dovetail.plan.schema import Front, FrontPoint
+from dovetail.report.console import draw, fields, table, words
+from dovetail.report.text import WIDTH
+from dovetail.report.words import counted
+
+_PLOT: Final = (640, 400)
+_MARGIN: Final = 70
+_TICKS: Final = 5
+_MOST_CHANGES: Final = 4
+
+
+def render_front(front: Front, width: int = WIDTH, color: bool = False) -> str:
+    """Return the front as text: a line for each placement, and what changes from one to the next."""
+    return draw(_text(front), width, color)
+
+
+def _text(front: Front) -> Iterator[RenderableType]:
+    yield fields([("model", words(front.model)), ("target", words(front.target)), ("figures", words(front.source))])
+    made = table([">", ">ms", ">mJ", ">ms*mJ", ">partitions", "operators", "moves"])
+    before: FrontPoint | None = None
+    for number, point in enumerate(front.points, 1):
+        product = f"{point.latency_ms * point.energy_mj:.4g}"
+        figures = (f"{point.latency_ms:.4g}", f"{point.energy_mj:.4g}", product, str(point.partitions))
+        made.add_row(str(number), *figures, words(_shares(front, point)), words(_changes(before, point)))
+        before = point
+    yield made
+
+
+def _shares(front: Front, point: FrontPoint) -> str:
+    counts = Counter(point.device_of.values())
+    return "  ".join(f"{device} {counts[device]}" for device in front.devices if counts[device])
+
+
+def _changes(before: FrontPoint | None, point: FrontPoint) -> str:
+    """Return which operators are elsewhere than at the point before."""
+    if before is None:
+        return ""
+    moved: dict[str, list[str]] = {}
+    for name, device in point.device_of.items():
+        if before.device_of[name] != device:
+            moved.setdefault(f"{before.device_of[name]} to {device}", []).append(name)
+    return "; ".join(f"{way}: {_some(names)}" for way, names in moved.items())
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _MOST_CHANGES
+    return ", ".join(names[:_MOST_CHANGES]) + (f" and {counted(rest, 'more operator')}" if rest > 0 else "")
+
+
+def render_front_page(front: Front) -> str:
+    """Return one self-contained HTML page: the plot, and the table behind it."""
+    rows = "".join(
+        f"<tr><td>{number}</td><td>{point.latency_ms:.4g}</td><td>{point.energy_mj:.4g}</td>"
+        f"<td>{point.partitions}</td><td>{html.escape(_shares(front, point))}</td></tr>"
+        for number, point in enumerate(front.points, 1)
+    )
+    title = html.escape(f"{front.model} on {front.target}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}: latency and energy</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 760px; padding: 0 1rem; color: #222; }}
+svg {{ width: 100%; height: auto; }} text {{ font-size: 12px; fill: #444; }}
+table {{ border-collapse: collapse; width: 100%; }} td, th {{ text-align: right; padding: .2rem .6rem; }}
+th {{ border-bottom: 1px solid #999; }} td:last-child, th:last-child {{ text-align: left; }}
+</style></head>
+<body>
+<h1>{title}</h1>
+<p>Every point is a placement ({html.escape(front.source)} figures, partitions one after the other). No other one that
+was found is better in both latency and energy.</p>
+{_plot(front)}
+<table><thead><tr><th></th><th>ms</th><th>mJ</th><th>partitions</th><th>operators</th></tr></thead>
+<tbody>{rows}</tbody></table>
+</body></html>
+"""
+
+
+def _plot(front: Front) -> str:
+    """Return the plot as SVG, with both axes from 0."""
+    width, height = _PLOT
+    most_ms = max((point.latency_ms for point in front.points), default=0.0) * 1.1 or 1.0
+    most_mj = max((point.energy_mj for point in front.points), default=0.0) * 1.1 or 1.0
+
+    def place(latency: float, energy: float) -> tuple[float, float]:
+        x = _MARGIN + latency / most_ms * (width - 2 * _MARGIN)
+        return x, height - _MARGIN - energy / most_mj * (height - 2 * _MARGIN)
+
+    left, bottom = place(0, 0)
+    right, top = place(most_ms, most_mj)
+    parts = [f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#666"/>']
+    for tick in range(_TICKS + 1):
+        latency, energy = most_ms * tick / _TICKS, most_mj * tick / _TICKS
+        (x, _), (_, y) = place(latency, 0), place(0, energy)
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{latency:.3g}</text>')
+        parts.append(f'<text x="{left - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{energy:.3g}</text>')
+    dots = [place(point.latency_ms, point.energy_mj) for point in front.points]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="#009e73" stroke-width="2"/>')
+    for number, ((x, y), point) in enumerate(zip(dots, front.points, strict=True), 1):
+        label = html.escape(f"{number}: {point.latency_ms:.4g} ms, {point.energy_mj:.4g} mJ; {_shares(front, point)}")
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#009e73"><title>{label}</title></circle>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{y - 8:.1f}">{number}</text>')
+    middle = (left + right) / 2
+    parts.append(f'<text x="{middle:.1f}" y="{height - 20}" text-anchor="middle">latency, ms</text>')
+    turned = f'transform="rotate(-90 18 {height / 2})"'
+    parts.append(f'<text x="18" y="{height / 2}" text-anchor="middle" {turned}>energy, mJ</text>')
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="latency and energy">{"".join(parts)}</svg>'
