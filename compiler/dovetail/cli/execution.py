@@ -21,14 +21,14 @@ Array = npt.NDArray[np.generic]
 MAX_ROWS: Final = 40
 
 
-def open_executor(plan: Path, *, strict: bool = False, emulate: bool = False) -> Executor:
+def open_executor(plan: Path, *, strict: bool = False, emulate: bool = False, batch: int | None = None) -> Executor:
     """A plan ready to run, all of its sessions on one pool of threads if the process is the command line's own.
 
     In a host program the pool is the host's to make: from then on ONNX Runtime refuses sessions that do not use it.
     """
     if click.get_current_context().find_root().obj == OWN_PROCESS:
         share_thread_pool()
-    return Executor(plan, strict=strict, emulate=emulate)
+    return Executor(plan, strict=strict, emulate=emulate, batch=batch)
 
 
 MAX_NAMES: Final = 8

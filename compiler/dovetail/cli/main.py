@@ -31,7 +31,7 @@ COMMANDS: Final = {
 
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
-_COLLECT_AFTER: Final = 100_000
+COLLECT_AFTER: Final = 100_000
 """New objects between two searches for dead cycles. Importing and compiling make millions of objects and next to no
 cycles; with Python's 700 the searches take a tenth of the time."""
 OWN_PROCESS: Final = "own process"
@@ -117,7 +117,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a name shows its escapes
             stream.reconfigure(errors="backslashreplace")
-    gc.set_threshold(_COLLECT_AFTER)
+    gc.set_threshold(COLLECT_AFTER)
     program.main(prog_name="dovetail", obj=OWN_PROCESS)
 
 

@@ -30,6 +30,9 @@ from dovetail.plan.errors import RunError
     help="Run N times more and print the latency.",
 )
 @click.option("--strict", is_flag=True, help="Fail where a device is missing or fails, instead of falling back.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Of a plan for several batch sizes. [default: its first]"
+)
 @emulate_option
 def command(
     plan: Path,
@@ -39,6 +42,7 @@ def command(
     repeat: int,
     strict: bool,
     emulate: bool,
+    batch: int | None,
 ) -> None:
     """Run a plan on real or random inputs.
 
@@ -52,7 +56,7 @@ def command(
     if output and not output.parent.is_dir():
         raise RunError(f"--output '{output}': its folder does not exist; make it or choose another")
     screen.show_log_warnings()
-    with open_executor(plan, strict=strict, emulate=emulate) as executor:
+    with open_executor(plan, strict=strict, emulate=emulate, batch=batch) as executor:
         feeds = gather_feeds(executor.plan.inputs, inputs, seed)
         outputs = executor.run(feeds)
         seconds = []

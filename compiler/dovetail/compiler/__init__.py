@@ -1,5 +1,6 @@
 """The driver: model and target in, plan out."""
 
+import dovetail.ir  # noqa: F401  before onnx_ir, of whose imports it puts some off
 from dovetail.compiler.driver import Compilation, compile_graph, compile_model, prepare, trace_pareto
 from dovetail.compiler.options import CompileOptions
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dovetail.partition.arrays import Ints, Weights
-from dovetail.partition.lagrange import Bracket
-from dovetail.partition.search import Search, weighted
+from dovetail.partition.lagrange import Bracket, relative_gap
+from dovetail.partition.search import Search, dearest, weighted
 
 _HALVINGS = 14
 _DOUBLINGS = 30
@@ -60,6 +60,7 @@ class _State:
         self.factors = np.zeros(len(limits))
         self.labels: Ints | None = None
         self.value, self.bound = np.inf, 0.0
+        self._ceiling = dearest(search.arrays, goal)
         self._last: Bracket | None = None
 
     def solve(self, factors: "np.typing.NDArray[np.float64]") -> Ints:
@@ -80,8 +81,10 @@ class _State:
 
     def is_settled(self) -> bool:
         """Whether nothing better can be found, or time is up."""
-        small = self.value - self.bound <= self.search.settled_gap * self.bound
-        return bool(small) or self.search.effort.is_over()
+        if self.bound > self._ceiling:  # no placement costs as much: none keeps the limits
+            return True
+        small = self.labels is not None and relative_gap(self.value, self.bound) <= self.search.settled_gap
+        return small or self.search.effort.is_over()
 
 
 def _bisect(state: _State, number: int) -> None:
@@ -96,7 +99,7 @@ def _bisect(state: _State, number: int) -> None:
     for _ in range(_DOUBLINGS):
         factors[number] = high
         under = state.solve(factors)
-        if limit.excess(state.search, under) <= 0 or state.search.effort.is_over():
+        if limit.excess(state.search, under) <= 0 or state.is_settled():
             break
         low, high, over = high, 4 * high, under
     for _ in range(_HALVINGS):

@@ -79,6 +79,13 @@ class Search:
         return min(mixed, key=score)
 
 
+def dearest(arrays: Arrays, weights: Weights) -> float:
+    """More than any placement costs."""
+    units = np.where(arrays.allowed, weights.unit, 0.0)[: arrays.units].max(axis=1, initial=0.0).sum()
+    transfers = weights.transfer.max(axis=(1, 2), initial=0.0).sum() * (arrays.devices - 1)
+    return float((units + transfers + weights.launch.max(initial=0.0) * (arrays.units + 1)) * 1.01 + 1.0)
+
+
 def weighted(parts: Sequence[tuple[float, Weights]]) -> Weights:
     """A sum of costs, each times its factor."""
     return Weights(

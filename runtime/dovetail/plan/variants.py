@@ -21,8 +21,10 @@ def for_batch(plan: Plan, batch: int) -> Plan:
         return replace(plan, variants=())
     for variant in plan.variants:
         if variant.batch == batch:
+            bindings = {**plan.model.bindings, "batch": str(variant.batch)}
             return replace(
                 plan,
+                model=replace(plan.model, bindings=bindings),
                 batch=variant.batch,
                 predicted=variant.predicted,
                 inputs=variant.inputs,

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dovetail.plan import RunError, Step, read_plan, shown
+from dovetail.plan import RunError, Step, for_batch, read_plan, shown
 from dovetail.runtime.dispatcher import Dispatcher, ExecutorOptions
 from dovetail.runtime.events import Event
 from dovetail.runtime.feeds import Array, check_feeds
@@ -28,6 +28,7 @@ class Executor:
         verify: bool = True,
         optimize: bool = True,
         threads: int | None = None,
+        batch: int | None = None,
     ) -> None:
         """Read the plan and make a session for every partition.
 
@@ -39,12 +40,14 @@ class Executor:
             optimize: Let ONNX Runtime rewrite the partitions. Without, a plan on the CPU gives bit for bit what
                 the whole model gives without.
             threads: For each session on the CPU; None for one per physical core.
+            batch: The batch size of a plan that was made for several; None for its first.
 
         Raises:
-            PlanError: If the plan is damaged, or asks for what a plan must not.
+            PlanError: If the plan is damaged, asks for what a plan must not, or was not made for this batch size.
             RunError: If no device can run a partition, or with `strict` not the first.
         """
-        self.plan = read_plan(Path(path), verify=verify)
+        plan = read_plan(Path(path), verify=verify)
+        self.plan = plan if batch is None else for_batch(plan, batch)
         options = ExecutorOptions(strict, emulate, optimize, threads or 0)
         self._dispatcher = Dispatcher(self.plan, Path(path).absolute(), options)
         self._slot_of = {spec.name: slot for slot, spec in enumerate(self.plan.slots)}
