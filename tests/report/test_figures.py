@@ -1,0 +1,95 @@
+"""Costs in the report."""
+
+from dataclasses import replace
+
+import pytest
+
+from dovetail.plan import Alternative, Front, FrontPoint, Predicted
+from dovetail.report import render_front, render_front_page
+from dovetail.report.console import draw, fields
+from dovetail.report.figures import BatchRow, batch_section, predicted_rows
+
+PROVEN = Predicted(
+    latency_ms=2.0,
+    serial_latency_ms=2.5,
+    energy_mj=3.0,
+    period_ms=1.5,
+    value=2.5,
+    lower_bound=2.4,
+    gap=0.04,
+    solver="minimum cuts",
+    alternatives=(Alternative("greedy", 4.0, 8.0), Alternative("all on cpu", 9.0, 9.0)),
+    source="modelled",
+)
+
+
+def lines(predicted: Predicted, objective: str = "latency") -> str:
+    return " ".join(draw([fields(predicted_rows(predicted, objective))], 200, color=False).split())
+
+
+def test_nothing_is_said_without_a_cost_model() -> None:
+    assert list(predicted_rows(Predicted(), "latency")) == []
+
+
+def test_figures_the_proof_and_the_alternatives() -> None:
+    text = lines(PROVEN)
+    assert "predicted 2 ms, 3 mJ (modelled)" in text
+    assert "placement latency 2.5 ms, proven to be at most 4 % above the optimum (minimum cuts)" in text
+    assert "instead of greedy 4 ms, 8 mJ; all on cpu 9 ms, 9 mJ" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"gap": 5e-5}, "proven optimal to 0.01 %"),
+        ({"gap": None, "lower_bound": None}, "nothing proven"),
+        ({"timed_out": True}, "the time limit ended the search"),
+        ({"concurrent": True}, "with devices at work at the same time 2 ms, by another placement"),
+    ],
+)
+def test_what_the_proof_is_worth(change: dict[str, object], words: str) -> None:
+    assert words in lines(replace(PROVEN, **change))  # type: ignore[arg-type]
+
+
+def test_a_pipeline_has_a_period() -> None:
+    assert "a request every 1.5 ms" in lines(PROVEN, "throughput")
+    assert "a request every" not in lines(PROVEN, "energy")
+
+
+def test_batch_sizes_say_where_the_best_device_changes() -> None:
+    rows = (
+        BatchRow(8, 0, PROVEN, (("npu", 5), ("gpu", 1))),
+        BatchRow(1, 0, PROVEN, (("npu", 6), ("gpu", 0))),
+        BatchRow(64, 1, PROVEN, (("npu", 1), ("gpu", 5))),
+    )
+    text = " ".join(draw(batch_section(rows), 200, color=False).split())
+    assert "best device npu up to batch 8, gpu from 64" in text
+    assert "0.25" in text, "2 ms for 8 pictures"
+    assert list(batch_section(rows[:1])) == []
+
+
+FRONT = Front(
+    model="face <b>",
+    target="board",
+    devices=("npu", "cpu"),
+    source="modelled",
+    points=(
+        FrontPoint(1.0, 9.0, 1, {"a": "cpu", "b": "cpu"}),
+        FrontPoint(2.0, 3.0, 2, {"a": "npu", "b": "cpu"}),
+    ),
+)
+
+
+def test_the_front_says_what_moves() -> None:
+    text = render_front(FRONT)
+    assert "cpu to npu: a" in text
+    assert "npu 1  cpu 1" in text
+
+
+def test_the_page_is_self_contained_and_escapes_names() -> None:
+    page = render_front_page(FRONT)
+    assert "<svg" in page
+    assert page.count("<circle") == 2
+    assert "face &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "http" not in page
