@@ -17,7 +17,7 @@ KEPT_ELEMENTS = 1024
 def infer(model: onnx_ir.Model, name: str) -> bool:
     """Fill in the types and shapes that inference finds; what is known already is only ever made more precise.
 
-    Returns whether anything was learnt. Time is linear in nodes, plus about 0.3 s to start the child process. It is
+    Returns whether anything was learnt. Time is linear in nodes, plus about 0.03 s to start the child process. It is
     asked once, and where a Loop carries values of unknown shape up to `dovetail.ir.loops.MAX_ROUNDS` times more, and
     once again if that found any.
 
