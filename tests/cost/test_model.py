@@ -8,6 +8,7 @@ from tests.cost.networks import conv, mobilenet_v2, resnet50
 from tests.targets.operators import operator, tensor, weights
 
 from dovetail.cost import Coefficient, DeviceCoefficients, Precision, Step, coefficients_of, unit_cost, work_of
+from dovetail.cost.model import fill_of
 from dovetail.targets import load_target
 
 
@@ -23,6 +24,8 @@ DEVICE = DeviceCoefficients(
     computes_int8=True,
     peaks={"int8": value(1000, "GOPS"), "fp16": value(500, "GOPS"), "fp32": value(100, "GOPS")},
     efficiency={"dense": value(0.5, "of the peak"), "depthwise": value(0.1, "of the peak")},
+    mac_block_in=value(64, "channels"),
+    mac_block_out=value(50, "channels"),
     vector=value(10, "GOPS"),
     dram_gbps=value(10, "GB/s"),
     dram_derate=value(0.5, "of the peak"),
@@ -61,12 +64,48 @@ def test_activations_over_the_on_chip_memory_go_through_the_dram() -> None:
     assert cost.latency_us == pytest.approx(2 * 30_000 * 2 / 5e3 + 3)
 
 
-def test_a_batch_is_taken_picture_by_picture_where_one_fits() -> None:
-    slow, batch = replace(DEVICE, dram_gbps=value(1, "GB/s")), [conv(16, 10, 64, 100, 1)]
-    assert unit_cost(batch, slow, "int8").latency_us - 3 == pytest.approx(16 * 6800 / 500)  # constants for each again
-    assert unit_cost(batch, slow, "int8", resident=1).latency_us - 3 == pytest.approx(16 * 3.56)
+def test_a_batch_is_taken_in_parts_of_as_many_pictures_as_fit() -> None:
+    """6 of 16 pictures fit, so there are 3 parts, each with its constants and its overhead."""
+    slow, batch = replace(DEVICE, dram_gbps=value(0.5, "GB/s")), [conv(16, 10, 64, 100, 1)]
+    parts = unit_cost(batch, slow, "int8")
+    assert parts.latency_us == pytest.approx(3 * 6800 / 250 + 3 * 3)
+    assert "x 3 parts of the batch" in next(term.source for term in parts.terms if term.name == "Conv overhead")
+    assert unit_cost(batch, slow, "int8", resident=1).latency_us == pytest.approx(16 * 3.56 + 3 * 3)
     whole = unit_cost(batch, replace(slow, kind="gpu"), "int8")
-    assert whole.latency_us - 3 == pytest.approx((16 * 16_400 + 6800) / 500)
+    assert whole.latency_us - 3 == pytest.approx((16 * 16_400 + 6800) / 250)
+
+
+def test_a_batch_is_not_cut_where_the_overhead_of_the_parts_takes_longer_than_the_dram() -> None:
+    device = replace(DEVICE, dram_gbps=value(100, "GB/s"), overhead_us=value(30, "us"))
+    cost = unit_cost([conv(16, 10, 64, 100, 1)], device, "int8")
+    assert cost.latency_us == pytest.approx(16 * 3.56 + 30)
+
+
+def test_channels_that_do_not_fill_a_block_are_padded() -> None:
+    cost = unit_cost([conv(1, 10, 16, 60, 1)], DEVICE, "int8")  # 16 of 64 x 60 of 2 x 50 channels
+    dense = 2 * 96_000 / (500e3 * 0.25 * 0.6)
+    assert cost.latency_us == pytest.approx(dense + 6000 / 10e3 + 3)
+    assert " x fill 0.15 of 16 x 60 channels in blocks of 64 channels [test] x 50 " in cost.terms[0].source
+
+
+def test_of_a_penalty_and_padding_the_worse_counts() -> None:
+    step = replace(conv(1, 10, 16, 50, 1), penalty=2.0, why="padding")
+    bias, padded = 2 * 5000 / 10e3, 2 * 80_000 / 500e3 * 4
+    cost = unit_cost([step], DEVICE, "int8")
+    assert cost.latency_us == pytest.approx(padded + bias + 3)
+    assert cost.terms[0].source.endswith("M operations / 10 GOPS [test] x 2 (padding)")
+    assert unit_cost([replace(step, penalty=5.0)], DEVICE, "int8").latency_us == pytest.approx(
+        (2 * 80_000 / 500e3 + 5000 / 10e3) * 5 + 3
+    )
+
+
+def test_only_a_matrix_array_has_blocks() -> None:
+    narrow = conv(1, 10, 8, 50, 1)
+    assert fill_of(narrow, DEVICE, "fp16") == 1 / 8
+    assert fill_of(narrow, DEVICE, "fp32") == 1
+    assert fill_of(replace(narrow, vector_only=True), DEVICE, "int8") == 1
+    assert fill_of(conv(1, 10, 8, 8, 3, group=8), DEVICE, "int8") == 1
+    assert fill_of(narrow, coefficients_of(load_target("cpu-only")).devices[0], "int8") == 1
 
 
 @pytest.mark.parametrize(
@@ -118,6 +157,18 @@ def test_resnet50_is_within_a_factor_of_two_of_the_published_rate(
     target: str, batch: int, published: float, resident: float
 ) -> None:
     assert 0.5 < images_a_second(target, resnet50(batch), batch, resident) / published < 2
+
+
+@pytest.mark.parametrize(("target", "share", "reached"), [("nvidia-orin-dla", 0.94, 0.32), ("hailo-8", 0.99, 0.37)])
+def test_the_efficiency_of_full_blocks_is_that_of_resnet50_without_its_padding(
+    target: str, share: float, reached: float
+) -> None:
+    npu = coefficients_of(load_target(target)).device("npu")
+    works = [step.work for step in resnet50() if step.work.macs]
+    padded = sum(step.work.macs / fill_of(step, npu, "int8") for step in resnet50())
+    fill = sum(work.macs for work in works) / padded
+    assert fill == pytest.approx(share, abs=0.01)
+    assert npu.efficiency["dense"].value * fill == pytest.approx(reached, abs=0.03)
 
 
 def test_mobilenet_on_hailo_is_within_a_factor_of_two_of_the_published_rate() -> None:

@@ -46,6 +46,9 @@ class DeviceCoefficients:
     """GOPS; a multiply-accumulate is two operations."""
     efficiency: Mapping[OpClass, Coefficient]
     """Share of the peak, of dense and depthwise multiply-accumulates."""
+    mac_block_in: Coefficient
+    """Input channels that the matrix array takes at once; see `dovetail.cost.channels`."""
+    mac_block_out: Coefficient
     vector: Coefficient
     """GOPS of all other arithmetic, in additions."""
     dram_gbps: Coefficient
@@ -187,6 +190,8 @@ class _Reader:
             computes_int8=self.kind == "npu" or _given(self.figures, *_PEAKS["int8"]) is not None,
             peaks=peaks,
             efficiency=self._efficiencies(),
+            mac_block_in=self._block("mac_block_in"),
+            mac_block_out=self._block("mac_block_out"),
             vector=self._vector(peaks),
             dram_gbps=dram,
             dram_derate=self._derate(),
@@ -236,6 +241,11 @@ class _Reader:
             name: _given(self.figures, f"efficiency_{name}") or _assumed(given, "of the peak")
             for name, given in defaults.EFFICIENCY[self.kind].items()
         }
+
+    def _block(self, name: str) -> Coefficient:
+        rows, columns, why = defaults.CUDA_MAC_BLOCK if self._is_cuda() else defaults.MAC_BLOCK[self.kind]
+        given = (rows if name == "mac_block_in" else columns, why)
+        return _given(self.figures, name) or _assumed(given, "channels")
 
     def _vector(self, peaks: Mapping[Precision, Coefficient]) -> Coefficient:
         share, why = defaults.VECTOR_SHARE[self.kind]

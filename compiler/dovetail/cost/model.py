@@ -2,16 +2,18 @@
 
 For each operator, latency = max(compute, on-chip memory, off-chip memory) + overhead, where
 
-- compute = 2 x MAC / (peak x efficiency of the class) + other operations / vector rate;
+- compute = 2 x MAC / (peak x efficiency of the class x fill) + other operations / vector rate, where the fill is the
+  share of the blocks of a matrix array that dense products do not leave to padding (`dovetail.cost.channels`);
 - on-chip memory = all bytes that it moves / on-chip bandwidth;
 - off-chip memory = constants, and activations that do not fit on the chip, / (DRAM x derate). An NPU may take a batch
-  picture by picture instead, if one fits, and read the constants again for each.
+  in parts instead, of as many pictures as fit, with the constants read again and the overhead paid again for each part.
 
 Energy = active power x (latency - overhead) + share x active power x overhead + DRAM bytes x energy a bit
 + static power of the whole machine x latency. Watts times microseconds are microjoules.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,6 +65,8 @@ class _Time:
     dram_bytes: float
     dram_words: str = ""
     """What these bytes are."""
+    parts: int = 1
+    """Into how many the batch is cut; the overhead is that of all."""
 
     @property
     def busy(self) -> float:
@@ -139,27 +143,34 @@ def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resi
     work = step.work
     if step.treatment == "free" or work.op_class == "control":
         return _Time(0, 0, 0, 0, 0)
-    compute = (_mac_us(step, device, precision) + work.ops / device.vector.value * 1e-3) * step.penalty
+    compute = _mac_us(step, device, precision) + work.ops / device.vector.value * 1e-3 * step.penalty
     if step.treatment == "fused":
         return _Time(compute, 0, 0, 0, 0)
     if work.moves == "nothing":
         return _Time(0, 0, 0, 0, 0)
     activations, constants = (each * width_scale(work, precision) for each in work.traffic())
-    dram, words = _dram_bytes(work, device, activations, constants * (1 - resident))
-    on_chip = (activations + constants) / device.on_chip_gbps.value * 1e-3
-    off_chip = dram / (device.dram_gbps.value * device.dram_derate.value) * 1e-3
-    return _Time(compute, on_chip * step.penalty, off_chip, device.overhead_us.value, dram, words)
+    on_chip = (activations + constants) / device.on_chip_gbps.value * 1e-3 * step.penalty
+    rate = device.dram_gbps.value * device.dram_derate.value
+    ways = [
+        _Time(compute, on_chip, dram / rate * 1e-3, parts * device.overhead_us.value, dram, words, parts)
+        for dram, words, parts in _ways(work, device, activations, constants * (1 - resident))
+    ]
+    return min(ways, key=lambda way: way.busy + way.overhead)
 
 
-def _dram_bytes(work: Work, device: DeviceCoefficients, activations: float, constants: float) -> tuple[float, str]:
-    """Bytes over the off-chip memory, and what they are."""
+def _ways(
+    work: Work, device: DeviceCoefficients, activations: float, constants: float
+) -> Iterator[tuple[float, str, int]]:
+    """The ways to run an operator: bytes over the off-chip memory, what they are, and parts of the batch."""
     room = device.on_chip_bytes.value
     if activations <= room:
-        return constants, "constants"
-    again = constants * work.batch
-    if device.kind == "npu" and activations <= room * work.batch and again < constants + activations:
-        return again, f"constants, for each of {work.batch} pictures"
-    return constants + activations, "constants and activations over the on-chip memory"
+        yield constants, "constants", 1
+        return
+    yield constants + activations, "constants and activations over the on-chip memory", 1
+    together = math.floor(room * work.batch / activations)
+    if device.kind == "npu" and together:
+        parts = math.ceil(work.batch / together)
+        yield constants * parts, f"constants, for each of {parts} parts of the batch", parts
 
 
 def width_scale(work: Work, precision: Precision) -> float:
@@ -181,7 +192,19 @@ def _mac_us(step: Step, device: DeviceCoefficients, precision: Precision) -> flo
     if not step.work.macs:
         return 0.0
     peak, share = _rate(step, device, precision)
-    return 2 * step.work.macs / (peak.value * (share.value if share else 1.0)) * 1e-3
+    rate = peak.value * (share.value if share else 1.0)
+    return 2 * step.work.macs / rate * 1e-3 * max(step.penalty, 1 / fill_of(step, device, precision))
+
+
+def fill_of(step: Step, device: DeviceCoefficients, precision: Precision) -> float:
+    """The share of the matrix array's blocks that an operator fills; 1 where it is not the array that computes it.
+
+    A soft rule often stands for the same padding: of its penalty and the fill, the multiply-accumulates bear the worse.
+    """
+    channels = step.work.channels
+    if channels is None or step.vector_only or precision == "fp32":
+        return 1.0
+    return channels.fill(device.mac_block_in.value, device.mac_block_out.value)
 
 
 def _own_energy(time: _Time, device: DeviceCoefficients) -> float:
@@ -204,21 +227,33 @@ def _step_terms(step: Step, cost: UnitCost) -> Iterable[Term]:
             f"{name} off-chip memory", time.off_chip, "us", f"{time.dram_bytes:.0f} B of {time.dram_words} / {rates}"
         )
     if time.overhead:
-        yield Term(f"{name} overhead", time.overhead, "us", _words(device.overhead_us))
+        parts = f" x {time.parts} parts of the batch" if time.parts > 1 else ""
+        yield Term(f"{name} overhead", time.overhead, "us", _words(device.overhead_us) + parts)
     if step.repeats != 1:
         yield Term(f"{name} repeats", step.repeats, "", "iterations of the loop around it")
 
 
 def _compute_words(step: Step, cost: UnitCost) -> str:
     parts = []
+    penalty = "" if step.penalty == 1 else f" x {step.penalty:g} ({step.why})"
     if step.work.macs:
         peak, share = _rate(step, cost.device, cost.precision)
-        reached = f" x {_words(share)}" if share else ""
-        parts.append(f"2 x {step.work.macs / 1e6:.4g} M MAC / ({_words(peak)}{reached})")
+        fill = fill_of(step, cost.device, cost.precision)
+        padded = _fill_words(step, cost.device, fill) if 1 / fill > step.penalty else ""
+        rate = _words(peak) + (f" x {_words(share)}" if share else "") + padded
+        parts.append(f"2 x {step.work.macs / 1e6:.4g} M MAC / ({rate}){'' if padded else penalty}")
     if step.work.ops:
-        parts.append(f"{step.work.ops / 1e6:.4g} M operations / {_words(cost.device.vector)}")
-    words = " + ".join(parts)
-    return words if step.penalty == 1 else f"({words}) x {step.penalty:g} ({step.why})"
+        parts.append(f"{step.work.ops / 1e6:.4g} M operations / {_words(cost.device.vector)}{penalty}")
+    return " + ".join(parts)
+
+
+def _fill_words(step: Step, device: DeviceCoefficients, fill: float) -> str:
+    channels = step.work.channels
+    if channels is None:
+        return ""
+    groups = f", {channels.groups} groups" if channels.groups > 1 else ""
+    widths = f"{channels.contraction} x {channels.outputs} channels{groups}"
+    return f" x fill {fill:.3g} of {widths} in blocks of {_words(device.mac_block_in)} x {_words(device.mac_block_out)}"
 
 
 def _energy_terms(cost: UnitCost) -> Iterable[Term]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dovetail.cost import others, products
+from dovetail.cost.channels import Channels, channels_of
 from dovetail.cost.sizes import Sizes
 from dovetail.targets.facts import MissingFactError, bytes_of
 from dovetail.targets.view import OperatorView, TensorView
@@ -36,6 +37,8 @@ class Work:
     """It stands in a Q/DQ group."""
     batch: int = 1
     """Pictures in the first input; 1 for what is no picture."""
+    channels: Channels | None = None
+    """The widths of a dense product; None where it is none, or they are not known."""
     assumed: bool = False
     """A size was not known and counts as 1."""
 
@@ -126,6 +129,7 @@ def work_of(op: OperatorView) -> Work:
         width=_width(op, present),
         quantized=op.quantized,
         batch=_batch(sizes),
+        channels=channels_of(sizes) if op_class == "dense" else None,
         assumed=sizes.assumed,
     )
 
