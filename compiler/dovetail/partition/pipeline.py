@@ -27,6 +27,9 @@ def balance_loads(search: Search, loads: tuple[Weights, ...]) -> Bracket:
         loads: what makes up the load of each device.
     """
     best = Bracket(search.start, _largest(search, loads, search.start))
+    if len(loads) == 1:
+        best.bound = best.value
+        return best
     if search.arrays.units <= LARGEST_PROGRAM:
         effort = search.effort
         relaxed = solve_program(search.arrays, loads, gap=effort.gap, deadline=effort.deadline, relax=True)
@@ -48,7 +51,7 @@ def _largest(search: Search, loads: tuple[Weights, ...], labels: Ints) -> float:
 
 def _solve(search: Search, loads: tuple[Weights, ...], shares: Floats, best: Bracket) -> tuple[Ints, Floats]:
     near = best if best.play is not None or (len(loads) > 2 and best.bound > 0) else None
-    found = search.minimise(weighted(list(zip(shares.tolist(), loads, strict=True))), near)
+    found = search.minimise(weighted(list(zip(shares.tolist(), loads, strict=True))), near, close=False)
     best.bound, best.play = max(best.bound, found.bound), found.play
     measured = _measure(search, loads, found.labels)
     best.offer(found.labels, float(measured.max()))

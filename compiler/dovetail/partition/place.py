@@ -30,8 +30,10 @@ _CUTS = {2: 60}
 _CUTS_OF_MANY = 16
 _EXACT_UNITS = {2: 10_000}
 """Units up to which `auto` lets HiGHS close the gap, by the number of devices."""
-_EXACT_UNITS_OF_MANY = 1_500
+_EXACT_UNITS_OF_MANY = 300
 
+_BALANCE_S = 10.0
+"""Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
 _GOOD_BALANCE = 0.01
 """Gap of a throughput at which `auto` is content."""
 
@@ -89,14 +91,17 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
     bounds = limits_of(problem, search, options, goals[0])
     if options.solver == "greedy":
         nothing = Bracket(search.start, np.inf)
-        return _choose(search, options, goals, bounds, nothing, "greedy")
+        return _choose(search, options, goals, bounds, nothing, "greedy", timed_out=False)
     found = _solve(search, options, goals, bounds)
-    solver = "minimum cuts"
+    solver, timed_out = "minimum cuts", False
     if _wants_program(options, search, found):
         # no linear program has a product for its goal: there it only finds a placement where cuts find none
         aims = goals[:1] if options.objective == "edp" else goals
         quantities = Limits(tuple((limit.weights, limit.most) for limit in bounds))
+        if options.solver == "auto" and len(aims) > 1:
+            deadline = min(deadline, time.monotonic() + _BALANCE_S)
         solution = solve_program(arrays, aims, quantities, gap=options.gap, deadline=deadline)
+        timed_out = solution.timed_out
         if solution.infeasible:
             raise explain_infeasible(search, bounds)
         if options.objective != "edp":
@@ -106,7 +111,7 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
             if value < found.value:
                 found.offer(solution.labels, value)
                 solver = "mixed-integer program"
-    return _choose(search, options, goals, bounds, found, solver)
+    return _choose(search, options, goals, bounds, found, solver, timed_out)
 
 
 def make_search(problem: Problem, options: PlaceOptions) -> Search:
@@ -207,6 +212,7 @@ def _choose(
     bounds: Sequence[Limit],
     found: Bracket,
     solver: str,
+    timed_out: bool,
 ) -> Placed:
     """The best of what was found and of the simple placements, each brought within the limits of devices."""
     problem = search.problem
@@ -227,4 +233,6 @@ def _choose(
     if best is None:
         raise explain_infeasible(search, bounds)
     value, placement, name = best
-    return Placed(placement, value, min(found.bound, value), name, search.effort.is_over())
+    return Placed(
+        placement, value, min(found.bound, value), name, timed_out or search.timed_out or search.effort.is_over()
+    )

@@ -52,6 +52,7 @@ class Solution:
     bound: float
     """No placement that keeps the limits is below."""
     infeasible: bool = False
+    timed_out: bool = False
 
 
 def solve_program(
@@ -75,7 +76,7 @@ def solve_program(
     """
     left = deadline - time.monotonic()
     if left <= 0:
-        return Solution(None, 0.0)
+        return Solution(None, 0.0, timed_out=True)
     builder = _Builder(arrays, goals, limits)
     cost, constant, rows, bounds, whole = builder.assemble()
     scale = _MEAN_COST * np.count_nonzero(cost) / max(float(np.abs(cost).sum()), 1e-300)
@@ -93,7 +94,7 @@ def solve_program(
     if relax and result.status != 0:  # an LP that was stopped proves nothing
         bound = 0.0
     labels = None if result.x is None else builder.labels(result.x)
-    return Solution(labels, max(float(bound), 0.0))
+    return Solution(labels, max(float(bound), 0.0), timed_out=result.status == 1)
 
 
 class _Builder:

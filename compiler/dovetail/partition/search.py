@@ -1,5 +1,6 @@
 """The solvers as one object: make a weighted sum of costs smallest, whatever the number of devices."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,13 @@ from dovetail.partition.lagrange import Bracket, Effort, solve_pair
 from dovetail.partition.multiway import solve_many
 from dovetail.partition.phases import Grouper
 from dovetail.partition.problem import Problem
+from dovetail.partition.program import solve_program
 
 _MANY_UNITS = 2_000
 _SETTLED_GAP = 1e-3
+_SMALL_UNITS = 300
+"""Up to here even problems of more than two devices are solved from all starts each time, and their gap closed."""
+_CLOSE_S = 2.0
 _CUTS_NEAR = 16
 _CROSSINGS = 16
 """Places at which `between` tries to go over from one placement to the other."""
@@ -28,18 +33,21 @@ class Search:
     effort: Effort
     start: Ints
     """A placement that is allowed."""
+    timed_out: bool = False
+    """A time limit ended a search within."""
 
     @property
     def settled_gap(self) -> float:
         """The gap at which a search over many weighted sums stops: a large problem has no time for the last digits."""
         return max(self.effort.gap, _SETTLED_GAP if self.arrays.units > _MANY_UNITS else 0.0)
 
-    def minimise(self, weights: Weights, near: Bracket | None = None) -> Bracket:
+    def minimise(self, weights: Weights, near: Bracket | None = None, close: bool = True) -> Bracket:
         """Place so that the weighted sum is small, with a bound on it.
 
         Args:
             weights: the sum.
             near: the result for similar weights, to start from.
+            close: let HiGHS close the gap of a small problem of more than two devices.
         """
         if self.arrays.devices == 2:
             if near is None:
@@ -50,7 +58,20 @@ class Search:
             value = self.value(weights, self.start)
             return Bracket(self.start, value, value)
         start = self.start if near is None else near.labels
-        return solve_many(self.arrays, weights, self.run, start, self.effort, quick=near is not None)
+        quick = near is not None and self.arrays.units > _SMALL_UNITS
+        found = solve_many(self.arrays, weights, self.run, start, self.effort, quick=quick)
+        if close and self.arrays.units <= _SMALL_UNITS and found.gap > self.effort.gap:
+            self._close(weights, found)
+        return found
+
+    def _close(self, weights: Weights, found: Bracket) -> None:
+        """Let HiGHS narrow the gap of a small problem."""
+        deadline = min(self.effort.deadline, time.monotonic() + _CLOSE_S)
+        solution = solve_program(self.arrays, [weights], gap=self.effort.gap, deadline=deadline)
+        self.timed_out |= solution.timed_out
+        found.bound = max(found.bound, solution.bound)
+        if solution.labels is not None:
+            found.offer(solution.labels, self.value(weights, solution.labels))
 
     def run(self, labels: Ints) -> tuple[Ints, Ints]:
         """The units in the order of a run, and the device of each partition."""
