@@ -26,11 +26,13 @@ Solver = Literal["auto", "exact", "fast", "greedy"]
 OBJECTIVES: Final[tuple[Objective, ...]] = ("latency", "energy", "edp", "throughput")
 SOLVERS: Final[tuple[Solver, ...]] = ("auto", "exact", "fast", "greedy")
 
-_CUTS = {2: 60}
+_CUTS = ((2_000, 60), (20_000, 40), (np.inf, 28))
+"""Cuts on two devices, for as many units at most."""
 _CUTS_OF_MANY = 16
 _EXACT_UNITS = {2: 10_000}
 """Units up to which `auto` lets HiGHS close the gap, by the number of devices."""
 _EXACT_UNITS_OF_MANY = 300
+"""With three and more devices: for 1,000 units HiGHS takes 2 s and more, and gains less than 0.5 %."""
 
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
@@ -123,7 +125,8 @@ def make_search(problem: Problem, options: PlaceOptions) -> Search:
     deadline = time.monotonic() + options.time_limit_s
     first = greedy.place(problem)
     arrays = make_arrays(problem)
-    effort = Effort(options.gap, _CUTS.get(arrays.devices, _CUTS_OF_MANY), deadline)
+    two = next(cuts for most, cuts in _CUTS if arrays.units <= most)
+    effort = Effort(options.gap, two if arrays.devices == 2 else _CUTS_OF_MANY, deadline)
     return Search(problem, arrays, Grouper(problem), effort, arrays.labels(first.device_of))
 
 

@@ -14,8 +14,11 @@ A quantity (latency, energy, the load of a device) is the sum of its units and t
 exact for two devices, and a lower bound for more, whose partitions no path need visit all.
 """
 
+import contextlib
+import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +83,14 @@ def solve_program(
     builder = _Builder(arrays, goals, limits)
     cost, constant, rows, bounds, whole = builder.assemble()
     scale = _MEAN_COST * np.count_nonzero(cost) / max(float(np.abs(cost).sum()), 1e-300)
-    result = milp(
-        cost * scale,
-        constraints=rows,
-        bounds=bounds,
-        integrality=np.zeros_like(whole) if relax else whole,
-        options={"time_limit": left, "mip_rel_gap": gap},
-    )
+    with _stdout_put_aside():
+        result = milp(
+            cost * scale,
+            constraints=rows,
+            bounds=bounds,
+            integrality=np.zeros_like(whole) if relax else whole,
+            options={"time_limit": left, "mip_rel_gap": gap},
+        )
     if result.status == 2:
         return Solution(None, np.inf, infeasible=True)
     found = result.fun if relax else result.mip_dual_bound
@@ -95,6 +99,25 @@ def solve_program(
         bound = 0.0
     labels = None if result.x is None else builder.labels(result.x)
     return Solution(labels, max(float(bound), 0.0), timed_out=result.status == 1)
+
+
+@contextlib.contextmanager
+def _stdout_put_aside() -> Iterator[None]:
+    """HiGHS prints a line of its own wherever it repairs a solution, whatever its options say: not among our output."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # the process has no stdout
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _Builder:

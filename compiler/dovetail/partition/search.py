@@ -8,7 +8,7 @@ import numpy as np
 
 from dovetail.partition.arrays import Arrays, Floats, Ints, Weights, serial_parts
 from dovetail.partition.lagrange import Bracket, Effort, solve_pair
-from dovetail.partition.multiway import solve_many
+from dovetail.partition.multiway import solve_many, swap
 from dovetail.partition.phases import Grouper
 from dovetail.partition.problem import Problem
 from dovetail.partition.program import solve_program
@@ -19,6 +19,7 @@ _SMALL_UNITS = 300
 """Up to here even problems of more than two devices are solved from all starts each time, and their gap closed."""
 _CLOSE_S = 2.0
 _CUTS_NEAR = 16
+_POLISHES = 4
 _CROSSINGS = 16
 """Places at which `between` tries to go over from one placement to the other."""
 
@@ -51,7 +52,9 @@ class Search:
         """
         if self.arrays.devices == 2:
             if near is None:
-                return solve_pair(self.arrays, weights, self.start, self.effort)
+                found = solve_pair(self.arrays, weights, self.start, self.effort)
+                self._polish(weights, found)
+                return found
             effort = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
             return solve_pair(self.arrays, weights, near.labels, effort, near=near.play)
         if self.arrays.devices == 1:
@@ -72,6 +75,17 @@ class Search:
         found.bound = max(found.bound, solution.bound)
         if solution.labels is not None:
             found.offer(solution.labels, self.value(weights, solution.labels))
+
+    def _polish(self, weights: Weights, found: Bracket) -> None:
+        """Cut along the order of the run, in which launches are exact, until that does not help."""
+        for _ in range(_POLISHES):
+            if found.gap <= self.effort.gap or self.effort.is_over():
+                break
+            labels = swap(self.arrays, weights, self.run(found.labels)[0], found.labels, (0, 1))
+            value = self.value(weights, labels)
+            if value >= found.value * (1 - 1e-9):
+                break
+            found.offer(labels, value)
 
     def run(self, labels: Ints) -> tuple[Ints, Ints]:
         """The units in the order of a run, and the device of each partition."""
