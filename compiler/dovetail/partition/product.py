@@ -27,29 +27,40 @@ class Point:
     energy: float
 
 
+Lines = Sequence[tuple[float, float, float]]
+"""(a, b, least): no placement has a * latency + b * energy below `least`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Front:
     """Points from the smallest latency to the smallest energy, and the lines below them."""
 
     points: tuple[Point, ...]
-    lines: tuple[tuple[float, float, float], ...]
-    """(a, b, least): no placement has a * latency + b * energy below `least`."""
+    lines: Lines
 
     def least_product(self) -> float:
         """No placement has a smaller product of latency and energy."""
-        corners = [0.0]
-        for number, (a, b, c) in enumerate(self.lines):
-            for d, e, f in self.lines[:number]:
-                if abs(determinant := a * e - b * d) > 1e-12 * max(a * e, b * d):
-                    corners.append((c * e - b * f) / determinant)
-        bounds = [latency * self._least_energy(latency) for latency in corners if latency >= self._least_latency()]
-        return min(bounds, default=0.0)
+        return least_between(self.lines, 0.0, np.inf)
 
-    def _least_latency(self) -> float:
-        return max((least / a for a, b, least in self.lines if b == 0), default=0.0) * (1 - 1e-12)
 
-    def _least_energy(self, latency: float) -> float:
-        return max(0.0, *((least - a * latency) / b for a, b, least in self.lines if b > 0))
+def least_between(lines: Lines, fastest: float, slowest: float) -> float:
+    """No placement whose latency lies between two has a smaller product. O(lines^3), for some tens of lines.
+
+    The least energy that the lines leave at a latency is convex and linear in pieces; the product is concave on each
+    piece, so it is smallest where two pieces meet, or at an end.
+    """
+    fastest = max(fastest, max((least / a for a, b, least in lines if b == 0), default=0.0))
+    corners = [fastest, slowest] if np.isfinite(slowest) else [fastest]
+    for number, (a, b, c) in enumerate(lines):
+        for d, e, f in lines[:number]:
+            if abs(determinant := a * e - b * d) > 1e-12 * max(a * e, b * d):
+                corners.append((c * e - b * f) / determinant)
+    inside = [latency for latency in corners if fastest <= latency <= slowest]
+    return min((latency * _least_energy(lines, latency) for latency in inside), default=0.0)
+
+
+def _least_energy(lines: Lines, latency: float) -> float:
+    return max(0.0, *((least - a * latency) / b for a, b, least in lines if b > 0))
 
 
 def trace_front(
@@ -86,7 +97,7 @@ def trace_front(
     while open_intervals and len(points) < MOST_POINTS and not search.effort.is_over():
         left, right = open_intervals.pop(0)
         a, b = left.energy - right.energy, right.latency - left.latency
-        if a <= 0 or b <= 0:
+        if a <= 0 or b <= 0 or (for_product and not _may_hold_less(search, lines, points, left, right)):
             continue
         point = solve(a, b)
         if point is None:
@@ -96,13 +107,15 @@ def trace_front(
         if reached >= chord * (1 - 1e-9):
             continue
         points.append(point)
-        best = min(each.latency * each.energy for each in points)
-        for ends in ((left, point), (point, right)):
-            corner = ends[0].latency * ends[1].energy  # nothing between the two is below
-            if not for_product or corner < best * (1 - search.settled_gap):
-                open_intervals.append(ends)
+        open_intervals += [(left, point), (point, right)]
         open_intervals.sort(key=lambda ends: ends[0].latency * ends[1].energy if for_product else -_area(*ends))
     return Front(_undominated(points), tuple(lines))
+
+
+def _may_hold_less(search: Search, lines: Lines, points: Sequence[Point], left: Point, right: Point) -> bool:
+    """Whether an interval may hold a product that is worth looking for."""
+    best = min(each.latency * each.energy for each in points)
+    return least_between(lines, left.latency, right.latency) < best * (1 - search.settled_gap)
 
 
 def _area(left: Point, right: Point) -> float:
