@@ -5,14 +5,16 @@ import importlib
 import time
 from pathlib import Path
 
-# file -> (module, function that returns the file's bytes), in order: digits_qdq reads digits_fp32
+# file -> (module, function that returns the file's bytes), in order: the quantized digits read digits_fp32
 RECIPES = {
     "digits_fp32.onnx": ("digits", "float_model"),
     "digits_qdq.onnx": ("digits", "quantized_model"),
+    "digits_int8.onnx": ("digits", "symmetric_model"),
     "inputs/digit.npy": ("digits", "demo_picture"),
     "inputs/digit.json": ("digits", "demo_label"),
     "mobilenet_v2.onnx": ("mobilenet", "float_model"),
     "mobilenet_v2_qdq.onnx": ("mobilenet", "quantized_model"),
+    "mobilenet_v2_int8.onnx": ("mobilenet", "symmetric_model"),
     "ssd_detector.onnx": ("ssd", "model"),
     "transformer.onnx": ("transformer", "model"),
     "control_flow.onnx": ("control_flow", "model"),

@@ -35,12 +35,21 @@ def float_model() -> bytes:
 
 
 def quantized_model() -> bytes:
+    return _quantized_model("uint8 activations", symmetric=False)
+
+
+def symmetric_model() -> bytes:
+    return _quantized_model("int8 activations around zero", symmetric=True)
+
+
+def _quantized_model(activations: str, symmetric: bool) -> bytes:
     """Quantizes the committed fp32 model, so that it needs no training."""
     source = onnx.load(Path(__file__).with_name("digits_fp32.onnx"))
     pictures, _ = digits_data.load(held_out=False)
-    model = quantize(source, [{"image": picture[None]} for picture in pictures[:CALIBRATION_PICTURES]])
+    samples = [{"image": picture[None]} for picture in pictures[:CALIBRATION_PICTURES]]
+    model = quantize(source, samples, symmetric=symmetric)
     facts = {**_facts(model), "calibration": f"{CALIBRATION_PICTURES} training pictures"}
-    return serialize(finish(model, "digits_fp32 quantized: uint8 activations, int8 weights per channel", facts))
+    return serialize(finish(model, f"digits_fp32 quantized: {activations}, int8 weights per channel", facts))
 
 
 def demo_picture() -> bytes:

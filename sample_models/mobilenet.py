@@ -26,11 +26,19 @@ def float_model() -> bytes:
 
 
 def quantized_model() -> bytes:
+    return _quantized_model("uint8 activations", symmetric=False)
+
+
+def symmetric_model() -> bytes:
+    return _quantized_model("int8 activations around zero", symmetric=True)
+
+
+def _quantized_model(activations: str, symmetric: bool) -> bytes:
     samples = [{"image": image} for image in _images(16)]
     return serialize(
         finish(
-            quantize(_float_model(), samples),
-            "mobilenet_v2 quantized: uint8 activations, int8 weights per channel",
+            quantize(_float_model(), samples, symmetric=symmetric),
+            f"mobilenet_v2 quantized: {activations}, int8 weights per channel",
             {"weights": "random, seeded by tensor name", "calibration": "16 random images in [-1, 1)"},
         )
     )

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 from tests.conftest import model_from_text
 
 from dovetail.compiler.costing import make_costs, unit_terms
@@ -43,8 +41,8 @@ class Case:
         return float(self.table.unit_latency[self.unit(node), self.problem.devices.index(device)])
 
 
-def case(model: Path | bytes, target_name: str) -> Case:
-    graph, target = prepare(model, CompileOptions()), load_target(target_name)
+def case(model: Path | bytes, target_name: str, batch: int | None = None) -> Case:
+    graph, target = prepare(model, CompileOptions(batch=batch)), load_target(target_name)
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
     units = units_of(graph)
     tensors = crossing_tensors(graph, {node: graph.tag(node, UnitTag).index for node in graph})
@@ -154,21 +152,6 @@ def test_the_terms_of_a_unit_are_those_of_the_table() -> None:
 # --- Q/DQ models on an Orin --------------------------------------------------------------------------------------
 
 
-def signed(name: str, batch: int) -> bytes:
-    """A sample in Q/DQ form with int8 instead of uint8 activations, which is what a DLA takes, and another batch."""
-    model = onnx.load(SAMPLES / name)
-    for initializer in model.graph.initializer:
-        array = numpy_helper.to_array(initializer)
-        if array.dtype == np.uint8:
-            initializer.CopyFrom(
-                numpy_helper.from_array((array.astype(np.int16) - 128).astype(np.int8), initializer.name)
-            )
-    del model.graph.value_info[:]
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = batch
-    return bytes(model.SerializeToString())
-
-
 def totals(found: Case, preferred: Mapping[str, str]) -> tuple[float, float]:
     """Latency and energy, serial, of the first allowed device of a chain for each unit."""
     problem, table = found.problem, found.table
@@ -198,23 +181,28 @@ GPU_FIRST: Final = {"gpu": "cpu"}
 
 
 def test_a_mobilenet_takes_less_energy_on_the_dla() -> None:
-    found = case(signed("mobilenet_v2_qdq.onnx", 1), "nvidia-orin-dla")
+    found = case(SAMPLES / "mobilenet_v2_int8.onnx", "nvidia-orin-dla")
     assert sum(allowed[0] for allowed in found.problem.allowed) > len(found.problem.names) * 0.9
     assert totals(found, DLA_FIRST)[1] < totals(found, GPU_FIRST)[1]
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2_qdq.onnx", "digits_qdq.onnx"])
+@pytest.mark.parametrize("name", ["mobilenet_v2_int8.onnx", "digits_int8.onnx"])
 def test_the_units_that_the_dla_takes_cost_it_less_energy_than_the_gpu(name: str) -> None:
-    found = case(signed(name, 1), "nvidia-orin-dla")
+    found = case(SAMPLES / name, "nvidia-orin-dla")
     taken = [unit for unit, allowed in enumerate(found.problem.allowed) if allowed[0]]
     energy = found.table.unit_energy[taken].sum(axis=0)
     assert energy[0] < energy[1] < energy[2]
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2_qdq.onnx", "digits_qdq.onnx"])
+@pytest.mark.parametrize("name", ["mobilenet_v2_int8.onnx", "digits_int8.onnx"])
 def test_a_large_batch_is_faster_on_the_gpu(name: str) -> None:
-    found = case(signed(name, 64), "nvidia-orin-dla")
+    found = case(SAMPLES / name, "nvidia-orin-dla", batch=64)
     assert totals(found, GPU_FIRST)[0] < totals(found, DLA_FIRST)[0]
+
+
+def test_a_dla_takes_no_zero_points() -> None:
+    found = case(SAMPLES / "mobilenet_v2_qdq.onnx", "nvidia-orin-dla")
+    assert not any(allowed[0] for allowed in found.problem.allowed)
 
 
 def test_a_group_taken_apart_costs_its_conversions() -> None:

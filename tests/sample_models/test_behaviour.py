@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits
 
 FOLDER = Path(__file__).parents[2] / "sample_models"
@@ -28,7 +28,7 @@ def _held_out_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return (pictures[-HELD_OUT:] / 16).reshape(-1, 1, 1, 8, 8).astype(np.float32), labels[-HELD_OUT:]
 
 
-@pytest.mark.parametrize("name", ["digits_fp32", "digits_qdq"])
+@pytest.mark.parametrize("name", ["digits_fp32", "digits_qdq", "digits_int8"])
 def test_digits_are_as_accurate_as_stated(name: str) -> None:
     path = FOLDER / f"{name}.onnx"
     stated = {entry.key: entry.value for entry in onnx.load(path).metadata_props}["accuracy"]
@@ -38,7 +38,7 @@ def test_digits_are_as_accurate_as_stated(name: str) -> None:
     assert np.mean(right) >= max(0.96, float(stated) - 0.005)
 
 
-@pytest.mark.parametrize("name", ["digits_fp32", "digits_qdq"])
+@pytest.mark.parametrize("name", ["digits_fp32", "digits_qdq", "digits_int8"])
 def test_the_demo_digit_is_held_out_and_recognized(name: str) -> None:
     picture = np.load(FOLDER / "inputs/digit.npy")
     pictures, labels = _held_out_digits()
@@ -61,11 +61,28 @@ def test_quantized_models_quantize_every_operator(name: str) -> None:
     assert {tensor.data_type for tensor in weights} == {TensorProto.INT8}
 
 
-def test_quantized_mobilenet_follows_the_float_one() -> None:
+@pytest.mark.parametrize("name", ["digits_int8", "mobilenet_v2_int8"])
+def test_symmetric_models_are_what_tensorrt_wants(name: str) -> None:
+    """Between two Q/DQ nodes there is one operator, with its activation; all is int8 (int32 a bias) around zero."""
+    graph = onnx.load(FOLDER / f"{name}.onnx").graph
+    producer = {output: node.op_type for node in graph.node for output in node.output}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Relu", "Clip"):
+            assert producer[node.input[0]] in ("Conv", "Gemm"), node.name
+        elif node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            assert {producer[operand] for operand in node.input} == {"DequantizeLinear"}, node.name
+        else:
+            assert not constants[node.input[2]].any(), node.name
+            assert constants[node.input[2]].dtype in (np.int8, np.int32), node.name
+    assert {value.name for value in graph.value_info} <= set(producer)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_qdq", "mobilenet_v2_int8"])
+def test_quantized_mobilenet_follows_the_float_one(name: str) -> None:
     image = _noise((1, 3, 96, 96), 1)
     plain, quantized = (
-        _session(FOLDER / f"{name}.onnx").run(None, {"image": image})[0]
-        for name in ("mobilenet_v2", "mobilenet_v2_qdq")
+        _session(FOLDER / f"{each}.onnx").run(None, {"image": image})[0] for each in ("mobilenet_v2", name)
     )
     assert np.abs(plain - quantized).max() < 0.1 * np.ptp(plain)
 

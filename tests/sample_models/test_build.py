@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 FOLDER = Path(__file__).parents[2] / "sample_models"
 RANDOM = ("control_flow", "mobilenet_v2", "npu_whole", "ssd_detector", "transformer")
-QUANTIZED = ("digits_qdq", "mobilenet_v2_qdq")
+QUANTIZED = ("digits_int8", "digits_qdq", "mobilenet_v2_int8", "mobilenet_v2_qdq")
 INPUTS = ("inputs/digit.npy", "inputs/digit.json")
 
 

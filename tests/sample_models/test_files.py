@@ -13,8 +13,10 @@ FILES = sorted(FOLDER.glob("*.onnx"))
 NAMES = {
     "control_flow",
     "digits_fp32",
+    "digits_int8",
     "digits_qdq",
     "mobilenet_v2",
+    "mobilenet_v2_int8",
     "mobilenet_v2_qdq",
     "npu_whole",
     "ssd_detector",
