@@ -72,6 +72,11 @@ def placement_reason(operator: PlanOperator) -> str:
     return nameless_message(operator, operator.reason)
 
 
+def short_reason(operator: PlanOperator) -> str:
+    """Return the same without the operator's own costs, which `explain` has."""
+    return placement_reason(operator).partition(_OWN_COSTS)[0]
+
+
 def nameless_message(operator: PlanOperator, message: str) -> str:
     """Return a reason's sentence without the operator that it starts with."""
     for subject in (f"'{operator.name}' ({operator.op_type})", f"'{operator.name}'"):

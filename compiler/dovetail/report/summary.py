@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dovetail.plan.schema import DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
-from dovetail.report.causes import Cause, displaced_operators, placement_reason, rank_causes
+from dovetail.report.causes import Cause, displaced_operators, rank_causes, short_reason
 from dovetail.report.figures import BatchRow, batch_rows
 from dovetail.report.words import counted, tensor_bytes
 
@@ -127,7 +127,7 @@ def summarize(plan: Plan) -> Report:
         totals=_transfer_totals(plan),
         causes=rank_causes(plan),
         displaced=tuple(
-            DisplacedOperator(operator.name, operator.op_type, operator.device, placement_reason(operator))
+            DisplacedOperator(operator.name, operator.op_type, operator.device, short_reason(operator))
             for operator in displaced_operators(plan)
         ),
         bodies=_bodies(plan),

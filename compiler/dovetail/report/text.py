@@ -18,6 +18,8 @@ TOP_CAUSES: Final = 3
 TOP_TYPES: Final = 4
 MAX_ROWS: Final = 40
 """Rows of a table; the JSON form has all of them."""
+MAX_DISPLACED: Final = 20
+"""Rows of the table of operators, whose causes have a table of their own."""
 
 Row = TypeVar("Row")
 
@@ -159,11 +161,11 @@ def _displaced(report: Report) -> Iterator[RenderableType]:
     yield heading(f"operators that are not on {report.devices[0].id}")
     kinds = {device.id: device.kind for device in report.devices}
     made = table(["operator", "type", "device", "reason"])
-    for operator in report.displaced[:MAX_ROWS]:
+    for operator in report.displaced[:MAX_DISPLACED]:
         device = words((operator.device, KIND_STYLE[kinds[operator.device]]))
         made.add_row(words(operator.name), words(operator.op_type), device, words(operator.reason))
     yield made
-    yield from _rest(report.displaced)
+    yield from _rest(report.displaced, MAX_DISPLACED)
 
 
 def _transfers(report: Report) -> Iterator[RenderableType]:
@@ -194,6 +196,6 @@ def _bodies(report: Report) -> Iterator[RenderableType]:
     yield made
 
 
-def _rest(rows: Sequence[Row]) -> Iterator[RenderableType]:
-    if len(rows) > MAX_ROWS:
-        yield words((f"... and {len(rows) - MAX_ROWS} more; `inspect --format json` has all of them", DIM))
+def _rest(rows: Sequence[Row], most: int = MAX_ROWS) -> Iterator[RenderableType]:
+    if len(rows) > most:
+        yield words((f"... and {len(rows) - most} more; `inspect --format json` has all of them", DIM))
