@@ -48,6 +48,10 @@ def _json(value: object, line: str) -> str:
         return encode_basestring(value)
     if type(value) is int:
         return str(value)
+    if value is None:
+        return "null"
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
     inner = line + " "
     if isinstance(value, tuple):
         items = [_json(item, inner) for item in value]

@@ -88,7 +88,11 @@ def _check_partitions(plan: Plan) -> None:
         _require(kinds[partition.device] == partition.kind, where, "its kind is not that of its device")
         _require(kinds[ladder[-1]] == "cpu", where, "the last device that may run it is not a CPU")
         others = {*partition.after, *partition.concurrent}
-        _require(others <= ids - {partition.id}, where, "it waits for a partition that is not there, or for itself")
+        _require(
+            others <= ids and partition.id not in others,
+            where,
+            "it waits for a partition that is not there, or for itself",
+        )
 
 
 def _check_operators(plan: Plan) -> None:
