@@ -46,6 +46,7 @@ class Graph:
         give_unique_value_names(model.graph)
         give_unique_names(all_nodes(model.graph), set())
         self._original = frozenset(str(node.name) for node in all_nodes(model.graph))
+        self._nodes: dict[str, onnx_ir.Node] = {}
         self._position: dict[str, int] = {}
         self.nx: nx.MultiDiGraph[str] = self._build()
 
@@ -82,13 +83,11 @@ class Graph:
         Raises:
             KeyError: there is none.
         """
-        node = self.nx.nodes[name]["node"]
-        assert isinstance(node, onnx_ir.Node)
-        return node
+        return self._nodes[name]
 
     def nodes(self) -> Iterator[onnx_ir.Node]:
         """The ONNX nodes of the top graph, in topological order."""
-        return (self.node(name) for name in self.nx)
+        return iter(self._nodes.values())
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Some of the nodes of the top graph, each once, in topological order.
@@ -202,7 +201,8 @@ class Graph:
             if value.const_value is not None:  # folding leaves the shape that was guessed before
                 value.shape = onnx_ir.Shape(value.const_value.shape.numpy())
         result: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-        self._position = {str(node.name): position for position, node in enumerate(graph)}
+        self._nodes = {str(node.name): node for node in graph}
+        self._position = {name: position for position, name in enumerate(self._nodes)}
         for node in graph:
             outputs = tuple(value.name for value in node.outputs)
             result.add_node(str(node.name), node=node, tags={}, outputs=outputs)
