@@ -82,7 +82,8 @@ def solve_program(
         return Solution(None, 0.0, timed_out=True)
     builder = _Builder(arrays, goals, limits)
     cost, constant, rows, bounds, whole = builder.assemble()
-    scale = _MEAN_COST * np.count_nonzero(cost) / max(float(np.abs(cost).sum()), 1e-300)
+    total = float(np.abs(cost).sum())
+    scale = _MEAN_COST * np.count_nonzero(cost) / total if total > 0 else 1.0
     with _stdout_put_aside():
         result = milp(
             cost * scale,
