@@ -14,9 +14,10 @@ from dovetail.partition.timeline import Timeline, schedule
 from dovetail.partition.verify import verify_partitions
 from dovetail.plan.errors import PartitionError
 
-_CLOSING_PRICES: Final = (0.0, 0.5, 1.0)
+_STYLES: Final = ((0.0, False), (1.0, False), (0.0, True), (0.5, True))
+"""Closing price and whether forks close, of the placements that are tried; none is best everywhere."""
 _MANY_UNITS: Final = 20_000
-"""Beyond, one price is tried: each takes 2 s for 100,000 units."""
+"""Beyond, the last of them alone is tried: each takes 2 s for 100,000 units."""
 _ROUNDING: Final = 1e-6
 
 
@@ -75,9 +76,9 @@ def _concurrent(problem: Problem, placement: Placement) -> Iterator[Arrangement]
         (problem.pins[unit],) if unit in problem.pins else tuple(d for d, may in enumerate(row) if may)
         for unit, row in enumerate(problem.allowed)
     ]
-    prices = _CLOSING_PRICES if len(free) <= _MANY_UNITS else _CLOSING_PRICES[1:2]
-    for choices, price in ((settled, prices[0]), *((free, price) for price in prices)):
-        partitions = partition_concurrently(problem, choices, price)
+    styles = _STYLES if len(free) <= _MANY_UNITS else _STYLES[-1:]
+    for choices, (price, forks) in ((settled, _STYLES[0]), *((free, style) for style in styles)):
+        partitions = partition_concurrently(problem, choices, price, forks)
         device_of = [0] * len(free)
         for part in partitions:
             for unit in part.units:

@@ -46,7 +46,7 @@ class _State:
 
 
 def partition_concurrently(
-    problem: Problem, choices: Sequence[Sequence[int]], closing_price: float = 0.5
+    problem: Problem, choices: Sequence[Sequence[int]], closing_price: float = 0.5, close_forks: bool = False
 ) -> tuple[Partition, ...]:
     """Place and partition for concurrent devices. O((V + E) * devices + V log V).
 
@@ -54,6 +54,7 @@ def partition_concurrently(
         problem: with costs.
         choices: the devices that each unit may be on; one for a placement that is settled.
         closing_price: launches that it counts to make another device close its partition.
+        close_forks: end a partition behind every unit that several others wait for, so that another device can start.
     """
     costs = problem.costs
     assert costs is not None, "a problem without costs can't be scheduled"
@@ -72,7 +73,9 @@ def partition_concurrently(
     heapq.heapify(ready)
     while ready:
         _, unit = heapq.heappop(ready)
-        _put(state, opened, unit, closing_price)
+        device = _put(state, opened, unit, closing_price)
+        if close_forks and len(successors[unit]) > 1:
+            opened[device].closed = True
         for successor in successors[unit]:
             waiting[successor] -= 1
             if waiting[successor] == 0:
@@ -114,8 +117,8 @@ def _ranks(
     return rank
 
 
-def _put(state: _State, opened: list[_Open], unit: int, closing_price: float) -> None:
-    """Put a unit where it ends first."""
+def _put(state: _State, opened: list[_Open], unit: int, closing_price: float) -> int:
+    """Put a unit where it ends first; returns the device."""
     best: tuple[float, float, int, bool] | None = None
     for device in state.choices[unit]:
         end, start, joins, closes = _try(state, opened, unit, device)
@@ -145,6 +148,7 @@ def _put(state: _State, opened: list[_Open], unit: int, closing_price: float) ->
     state.partitions[own.number][1].append(unit)
     state.part_of[unit] = own.number
     state.end[own.number] = own.end
+    return device
 
 
 def _try(state: _State, opened: list[_Open], unit: int, device: int) -> tuple[float, float, bool, float]:
