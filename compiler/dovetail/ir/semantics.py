@@ -54,7 +54,7 @@ AFTER_INFERENCE: Mapping[str, Rule] = {
     "GatherND": rules.check_gather_nd,
     "Reshape": rules.check_reshape,
 }
-"""Rules on sizes and constants, once inference has filled them in."""
+"""Rules on sizes and constants, once inference has filled them in. They rely on the rules of the other table."""
 
 
 def check_before_inference(model: onnx_ir.Model) -> None:

@@ -38,7 +38,6 @@ def check_windows(op: Operator) -> None:
 
 def check_conv(op: Operator) -> None:
     """Channels = weight channels x group, group divides the filters, and the kernel fits the padded input."""
-    check_windows(op)
     group, data = _group(op), op.dims(0)
     weight = op.dims(_WEIGHT[op.node.op_type])
     if weight is None:
@@ -60,7 +59,6 @@ def check_conv(op: Operator) -> None:
 
 def check_conv_transpose(op: Operator) -> None:
     """Channels = filters of the weight, and group divides them."""
-    check_windows(op)
     group, data, weight = _group(op), op.dims(0), op.dims(1)
     if weight is None:
         return
@@ -75,7 +73,6 @@ def check_conv_transpose(op: Operator) -> None:
 
 def check_pool(op: Operator) -> None:
     """The padding is smaller than the window, and the window fits the padded input."""
-    check_windows(op)
     kernel, pads, data = op.integers("kernel_shape"), op.integers("pads"), op.dims(0)
     if kernel is None:
         return

@@ -30,7 +30,7 @@ class Operator:
         value = self._input(index)
         if value is None or value.shape is None:
             return None
-        return tuple(dim if isinstance(dim, int) else None for dim in value.shape)
+        return tuple([dim if isinstance(dim, int) else None for dim in value.shape.dims])
 
     def rank(self, index: int) -> int | None:
         """Rank of an input."""
@@ -52,17 +52,17 @@ class Operator:
 
     def integer(self, name: str, default: int) -> int:
         """An attribute of type INT."""
-        attribute = self.node.attributes.get(name)
+        attribute = self.node.attributes.data.get(name)
         return default if attribute is None else attribute.as_int()
 
     def integers(self, name: str) -> tuple[int, ...] | None:
         """An attribute of type INTS."""
-        attribute = self.node.attributes.get(name)
+        attribute = self.node.attributes.data.get(name)
         return None if attribute is None else tuple(attribute.as_ints())
 
     def text(self, name: str, default: str) -> str:
         """An attribute of type STRING."""
-        attribute = self.node.attributes.get(name)
+        attribute = self.node.attributes.data.get(name)
         return default if attribute is None else str(attribute.as_string())
 
     def refuse(self, rule: str, got: object, remedy: str = "export the model again") -> NoReturn:
