@@ -1,14 +1,16 @@
 """How long it takes to say what every target makes of a model.
 
-    python benchmarks/inspect_speed.py [MODEL.onnx ...]
+    python benchmarks/inspect_speed.py [MODEL.onnx ...] [-t TARGET] [--repeat 5]
 
 For each model (the sample models, and the real ones in $DOVETAIL_MODELS or ../shared/models, by default): loading and
-canonical form once, then tags, placement, partitions and report for every shipped target. Also, for the slowest
-pair, the whole command in a process of its own.
+canonical form once, then tags, placement, partitions and report for every shipped target; and the whole command
+`dovetail inspect` for one target in a process of its own, the median of several runs. Also, for the slowest pair, the
+whole command.
 """
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -59,9 +61,12 @@ def command_seconds(model: Path, target: str) -> float:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path)
-    models = parser.parse_args().models or default_models()
+    parser.add_argument("-t", "--target", default="qualcomm-hexagon-htp", help="of the whole command")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of the whole command")
+    asked = parser.parse_args()
+    models = asked.models or default_models()
     begin = time.perf_counter()
     targets = all_targets()
     print(f"{len(targets)} targets loaded in {time.perf_counter() - begin:.2f} s")
@@ -75,7 +80,11 @@ def main() -> None:
             render_text(summarize(compile_graph(graph, target).plan))
             slowest = max(slowest, (time.perf_counter() - start, model, target.name))
         total = time.perf_counter() - begin
-        print(f"{model.stem:24} {len(graph):5} operators  loaded {loaded:6.2f} s  all targets by {total:6.2f} s")
+        command = statistics.median(command_seconds(model, asked.target) for _ in range(asked.repeat))
+        print(
+            f"{model.stem:24} {len(graph):5} operators  loaded {loaded:6.2f} s  all targets by {total:6.2f} s"
+            f"  command {command:5.2f} s"
+        )
     print(f"total {time.perf_counter() - begin:.1f} s for {len(models)} models x {len(targets)} targets")
     seconds, model, target = slowest
     print(f"slowest pair {model.stem} x {target}: {seconds:.2f} s; as a command {command_seconds(model, target):.2f} s")
