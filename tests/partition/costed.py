@@ -59,7 +59,7 @@ def costed_problems(
         launches: with the launches of partitions.
     """
     units = draw(st.integers(1, max_units or FREE_UNITS[devices]))
-    amounts = amounts or draw(st.sampled_from([COUNTS, MEASURED]))
+    amounts = draw(st.sampled_from([COUNTS, MEASURED])) if amounts is None else amounts
     tensors = draw(_tensors(units))
     pairs = [(source, target) for target in range(units) for source in range(target)]
     waits = draw(st.lists(st.sampled_from(pairs), max_size=2)) if pairs else []

@@ -176,16 +176,18 @@ class _Builder:
         return self._place[nodes], sign if device else -sign, 0.0 if device else sign
 
     def _add_moves(self, goals: Sequence[Weights], limits: Limits) -> None:
-        """z, for the moves that anything pays for."""
+        """z, for tensors and destinations that anything pays for."""
         arrays = self._arrays
         paid = sum(weights.transfer for weights in (*goals, *(weights for weights, _ in limits.quantities)))
         self._moves: dict[tuple[int, int], tuple[Ints, Ints]] = {}
         for device in range(arrays.devices):
             column_of: list[Ints] = []
+            # from everywhere or from nowhere: a move that costs nothing stands in for one that does
+            costs = (np.asarray(paid)[:, :, device] > 0).any(axis=1)
             for home in range(arrays.devices):
                 if home == device:
                     continue
-                possible = arrays.allowed[arrays.producer, home] & (np.asarray(paid)[:, home, device] > 0)
+                possible = arrays.allowed[arrays.producer, home] & costs
                 tensors = np.flatnonzero(possible)
                 columns = self._column(len(tensors), 1.0)
                 self._moves[home, device] = tensors, columns
