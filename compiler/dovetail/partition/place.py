@@ -1,7 +1,10 @@
 """Placement by cost, with a proven bound: the one function that the compiler calls."""
 
+import contextlib
+import itertools
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +22,7 @@ from dovetail.partition.product import trace_front
 from dovetail.partition.program import Limits, solve_program
 from dovetail.partition.search import Search, memory_weights, partition_weights
 from dovetail.partition.simple import simple_placements
+from dovetail.plan.errors import PartitionError
 
 Objective = Literal["latency", "energy", "edp", "throughput"]
 Solver = Literal["auto", "exact", "fast", "greedy"]
@@ -36,6 +40,8 @@ _EXACT_UNITS_OF_MANY = 300
 
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
+_FEW_PLACEMENTS = 5_000
+"""That are gone through one by one before a problem is called infeasible."""
 _GOOD_BALANCE = 0.01
 """Gap of a throughput at which `auto` is content."""
 
@@ -219,23 +225,50 @@ def _choose(
 ) -> Placed:
     """The best of what was found and of the simple placements, each brought within the limits of devices."""
     problem = search.problem
-    best: tuple[float, Placement, str] | None = None
-    candidates = [(placement, name) for name, placement in simple_placements(problem)]
+    candidates = list(simple_placements(problem))
     if options.solver == "greedy":
-        candidates = candidates[:1]
+        candidates = [("greedy", limits.enforce(problem, greedy.place(problem)))]
     elif np.isfinite(found.value):
-        free = Placement(tuple(found.labels[: search.arrays.units].tolist()))
-        candidates.insert(0, (limits.enforce(problem, free), solver))
-    for placement, name in candidates:
-        enforced = search.arrays.labels(placement.device_of)
-        if not keeps(search, bounds, enforced):
-            continue
-        value = _score(search, options.objective, goals, enforced)
-        if best is None or value < best[0] * (1 - 1e-12):
-            best = (value, placement, name)
+        candidates = [*_enforced(search, solver, found.labels), *candidates]
+    best = _best(search, options, goals, bounds, candidates)
+    if best is None and options.solver != "greedy":
+        everything = (pair for labels in _every(search) for pair in _enforced(search, "enumeration", labels))
+        best = _best(search, options, goals, bounds, everything)
     if best is None:
+        limits.enforce(problem, greedy.place(problem))  # names a device's limit, if it is one that nothing keeps
         raise explain_infeasible(search, bounds)
-    value, placement, name = best
-    return Placed(
-        placement, value, min(found.bound, value), name, timed_out or search.timed_out or search.effort.is_over()
-    )
+    value, name, placement = best
+    late = timed_out or search.timed_out or search.effort.is_over()
+    return Placed(placement, value, min(found.bound, value), name, late)
+
+
+def _best(
+    search: Search,
+    options: PlaceOptions,
+    goals: Sequence[Weights],
+    bounds: Sequence[Limit],
+    candidates: Iterable[tuple[str, Placement]],
+) -> tuple[float, str, Placement] | None:
+    """The candidate of the smallest value within bounds; of equal ones the first."""
+    best: tuple[float, str, Placement] | None = None
+    for name, placement in candidates:
+        labels = search.arrays.labels(placement.device_of)
+        if keeps(search, bounds, labels):
+            value = _score(search, options.objective, goals, labels)
+            if best is None or value < best[0] * (1 - 1e-12):
+                best = (value, name, placement)
+    return best
+
+
+def _enforced(search: Search, name: str, labels: Ints) -> Iterator[tuple[str, Placement]]:
+    """A placement within the limits of devices; none where giving units back can't keep them."""
+    with contextlib.suppress(PartitionError):
+        yield name, limits.enforce(search.problem, Placement(tuple(labels[: search.arrays.units].tolist())))
+
+
+def _every(search: Search) -> Iterator[Ints]:
+    """All placements of a problem with few: the last resort where limits contradict each other nearly everywhere."""
+    choices = [np.flatnonzero(row).tolist() for row in search.arrays.allowed[: search.arrays.units]]
+    if math.prod(map(len, choices)) <= _FEW_PLACEMENTS:
+        for device_of in itertools.product(*choices):
+            yield search.arrays.labels(device_of)

@@ -92,8 +92,9 @@ def solve_program(
             integrality=np.zeros_like(whole) if relax else whole,
             options={"time_limit": left, "mip_rel_gap": gap},
         )
-    if result.status == 2:
-        return Solution(None, np.inf, infeasible=True)
+    if result.status == 2:  # without limits there is always a solution, and HiGHS met numbers too far apart
+        limited = bool(limits.quantities) or limits.memory is not None
+        return Solution(None, np.inf if limited else 0.0, infeasible=limited)
     found = result.fun if relax else result.mip_dual_bound
     bound = constant + (found / scale if found is not None and result.status != 3 else -constant)
     if relax and result.status != 0:  # an LP that was stopped proves nothing
