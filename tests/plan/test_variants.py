@@ -8,7 +8,6 @@ from dovetail.plan import (
     Plan,
     PlanError,
     Predicted,
-    Variant,
     batches_of,
     for_batch,
     plan_from_json,
@@ -20,20 +19,8 @@ from dovetail.plan import (
 @pytest.fixture
 def batched(plan: Plan) -> Plan:
     """The plan for batch 1, with a variant for batch 8 that places everything as the plan itself does."""
-    eight = Variant(
-        batch=8,
-        placement=0,
-        predicted=Predicted(8.0),
-        inputs=plan.inputs,
-        outputs=plan.outputs,
-        slots=plan.slots,
-        partitions=plan.partitions,
-        steps=plan.steps,
-        operators=plan.operators,
-        transfers=plan.transfers,
-        costs=plan.costs,
-        notes=("for eight",),
-    )
+    other = replace(plan, predicted=Predicted(8.0), notes=("for eight",))
+    eight = as_variant(other, batch=8, placement=0)
     return replace(plan, batch=1, variants=(eight,))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dovetail.compiler.costing import Costing
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.placing import make_problem
-from dovetail.compiler.planning import as_variant, make_plan
+from dovetail.compiler.planning import make_plan
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
 from dovetail.lowering import Piece, write_payloads
@@ -16,7 +16,7 @@ from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
-from dovetail.plan import Front, FrontPoint, Plan, atomic_folder, write_plan
+from dovetail.plan import Front, FrontPoint, Plan, as_variant, atomic_folder, write_plan
 from dovetail.targets import Target, load_target
 from dovetail.targets.overlay import apply_overlay, read_overlay
 

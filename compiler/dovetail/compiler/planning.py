@@ -22,7 +22,6 @@ from dovetail.plan.schema import (
     PlanPartition,
     PlanVerdict,
     State,
-    Variant,
 )
 from dovetail.targets import Device, Target, Verdict
 
@@ -64,24 +63,6 @@ def make_plan(
             *dict.fromkeys(moved.cause for moved in placement.moved),
             *limit_notes(graph, target, problem, partitions),
         ),
-    )
-
-
-def as_variant(plan: Plan, batch: int, placement: int) -> Variant:
-    """A plan as a variant of another one, for a batch size."""
-    return Variant(
-        batch=batch,
-        placement=placement,
-        predicted=plan.predicted,
-        inputs=plan.inputs,
-        outputs=plan.outputs,
-        slots=plan.slots,
-        partitions=plan.partitions,
-        steps=plan.steps,
-        operators=plan.operators,
-        transfers=plan.transfers,
-        costs=plan.costs,
-        notes=plan.notes,
     )
 
 

@@ -40,7 +40,7 @@ from dovetail.plan.schema import (
 )
 from dovetail.plan.serialize import plan_from_json, plan_to_json, to_json
 from dovetail.plan.validate import validate
-from dovetail.plan.variants import batches_of, for_batch
+from dovetail.plan.variants import as_variant, batches_of, for_batch
 
 __all__ = [
     # errors
@@ -84,6 +84,7 @@ __all__ = [
     "to_json",
     "read_plan",
     "validate",
+    "as_variant",
     "batches_of",
     "for_batch",
     "write_plan",
