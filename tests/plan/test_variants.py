@@ -8,6 +8,7 @@ from dovetail.plan import (
     Plan,
     PlanError,
     Predicted,
+    as_variant,
     batches_of,
     for_batch,
     plan_from_json,
