@@ -108,12 +108,14 @@ def make_session(model: Path, optimized: bool) -> Rows:
 
 def child(task: str, model: Path, detail: str) -> None:
     """One task in this process: prints its rows and the peak memory in MB as JSON."""
+    import atexit
     import gc
     import resource
 
     from dovetail.cli.main import COLLECT_AFTER
 
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(COLLECT_AFTER)  # both as the command line does it
+    atexit.register(gc.freeze)
     rows: Rows = []
     if task == "build":
         build(int(detail), model)
@@ -146,7 +148,7 @@ def measure(nodes: int, target: str, limit: float, folder: Path) -> None:
     assert answer is not None
     (*rows, (title, _)), memory, seconds = answer
     print(f"\n{title}, {target}, a file of {model.stat().st_size / 1e6:.1f} MB")
-    rows.append(("start and imports", seconds - sum(took for _, took in rows)))
+    rows.append(("start, imports and end", seconds - sum(took for _, took in rows)))
     for name, took in rows:
         print(f"  {name:24} {took:8.2f} s")
     print(f"  {'end to end':24} {seconds:8.2f} s   peak memory {memory:.0f} MB")
