@@ -32,7 +32,7 @@ GENERATED = {
         (100, 2, SERIAL),
         (100, 3, SERIAL),
         (1_000, 2, SERIAL),
-        (1_000, 3, SERIAL),
+        (1_000, 3, ("base", "slow", "gaps", "heavy")),
         (10_000, 2, ("base", "gaps", "heavy")),
         (10_000, 3, ("base", "gaps")),
     ),

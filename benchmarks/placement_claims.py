@@ -133,7 +133,7 @@ def _three_devices(rows: Sequence[Row]) -> list[Claim]:
 
 _SPECIAL = {
     "memory": ("room for 40 % of the constants, up to 1,000 units", 0.02, math.inf),
-    "edp": ("energy-delay product, up to 10,000 units", 1e-2, 3.0),
+    "edp": ("energy-delay product, up to 10,000 units", 1e-3, 3.0),
     "throughput": ("throughput, 2 devices", 0.05, math.inf),
 }
 
@@ -147,7 +147,7 @@ def _specials(specials: Sequence[Special]) -> list[Claim]:
         wide, slow = max(chosen, key=lambda each: each.gap), max(chosen, key=lambda each: each.seconds)
         over = sum(each.gap > most_gap for each in chosen)
         figures = f"worst {wide.gap:.3%} ({wide.name}), {over} of {len(chosen)} above"
-        claims.append(Claim(f"{text}: gap at most {most_gap:.0%}", over == 0, figures))
+        claims.append(Claim(f"{text}: gap at most {most_gap:.1%}", over == 0, figures))
         late = sum(each.seconds > most_seconds for each in chosen)
         figures = f"longest {slow.seconds:.2f} s ({slow.name}), {late} of {len(chosen)} above"
         if math.isfinite(most_seconds):
