@@ -119,7 +119,7 @@ def special_rows(quick: bool, only: str) -> Iterator[Special]:
                 for kind, one, options in tries:
                     if only in name:
                         placed, seconds = timed(lambda one=one, options=options: place(one, options))
-                        yield Special(f"{name}, {kind}", kind, units, placed.gap, seconds, placed.solver)
+                        yield Special(f"{name}, {kind}", kind, units, float(placed.gap), seconds, placed.solver)
 
 
 def concurrent_rows(quick: bool, only: str) -> Iterator[Concurrent]:
@@ -132,7 +132,7 @@ def concurrent_rows(quick: bool, only: str) -> Iterator[Concurrent]:
                     problem = generate(family, units, 2, REGIMES[regime])
                     placed = place(problem, replace(OPTIONS, gap=1e-3))
                     found = arrange(problem, placed, replace(OPTIONS, gap=1e-3))
-                    yield Concurrent(name, regime, placed.value, found.timeline.latency)
+                    yield Concurrent(name, regime, float(placed.value), float(found.timeline.latency))
 
 
 def noisy_rows(quick: bool, only: str) -> Iterator[Noisy]:
@@ -145,7 +145,7 @@ def noisy_rows(quick: bool, only: str) -> Iterator[Noisy]:
             found = place(with_noise(problem), OPTIONS).placement
             simple = greedy.place(problem)
             paid, plain = (evaluate(problem, phases.partition(problem, each)).latency for each in (found, simple))
-            yield Noisy(name, paid / optimum, plain / optimum)
+            yield Noisy(name, float(paid / optimum), float(plain / optimum))
 
 
 def with_noise(problem: Problem) -> Problem:

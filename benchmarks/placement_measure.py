@@ -99,10 +99,10 @@ def measure(name: str, suite: str, problem: Problem, memory: bool = False) -> Ro
     bound = max(placed.bound for placed, _ in ours.values())
     if devices > 2 and units <= LARGEST_PROGRAM and not problem.limits:
         bound = max(bound, linear_bound(problem))
-    row = Row(name, suite, devices, units, bound, peak_mb=grown)
+    row = Row(name, suite, devices, units, float(bound), peak_mb=grown)
     for way, (placed, seconds) in ours.items():
         value = evaluate(problem, phases.partition(problem, placed.placement)).latency
-        row.tried[way] = Tried(value / bound, seconds, placed.gap, placed.solver)
+        row.tried[way] = Tried(float(value / bound), seconds, float(placed.gap), placed.solver)
     _try_baselines(row, problem)
     _group(row, problem, list(ours.values())[-1][0].placement)
     return row
@@ -138,7 +138,7 @@ def _try_baselines(row: Row, problem: Problem) -> None:
         if not (fits and limits.are_kept(problem, partitions)):
             row.notes.append(f"{baseline.name}: breaks a limit of the target")
             continue
-        row.tried[baseline.name] = Tried(found.latency / row.bound, seconds)
+        row.tried[baseline.name] = Tried(float(found.latency / row.bound), seconds)
 
 
 def _check_waves(row: Row, problem: Problem) -> None:
