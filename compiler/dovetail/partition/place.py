@@ -40,6 +40,8 @@ _EXACT_UNITS_OF_MANY = 300
 
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
+_MANY_UNITS, _GOOD_GAP = 2_000, 1e-3
+"""Beyond so many units `auto` is content with such a gap: HiGHS takes 3 to 20 s for 10,000 and gains less."""
 _FEW_PLACEMENTS = 5_000
 """That are gone through one by one before a problem is called infeasible."""
 _GOOD_BALANCE = 0.01
@@ -203,6 +205,8 @@ def _within(search: Search, goals: tuple[Weights, ...], bounds: Sequence[Limit])
 
 
 def _wants_program(options: PlaceOptions, search: Search, found: Bracket) -> bool:
+    if search.arrays.devices == 1:
+        return False
     stranded = not np.isfinite(found.value)
     if options.solver == "fast" or found.gap <= options.gap or search.effort.is_over():
         return False
@@ -210,8 +214,11 @@ def _wants_program(options: PlaceOptions, search: Search, found: Bracket) -> boo
         return False
     if options.objective == "throughput" and found.gap <= _GOOD_BALANCE and options.solver == "auto":
         return False
-    most = _EXACT_UNITS.get(search.arrays.devices, _EXACT_UNITS_OF_MANY)
-    return options.solver == "exact" or search.arrays.units <= most
+    if options.solver == "exact":
+        return True
+    if search.arrays.units > _MANY_UNITS and found.gap <= _GOOD_GAP:
+        return False
+    return search.arrays.units <= _EXACT_UNITS.get(search.arrays.devices, _EXACT_UNITS_OF_MANY)
 
 
 def _choose(
