@@ -53,6 +53,7 @@ class Search:
         if self.arrays.devices == 2:
             if near is None:
                 found = solve_pair(self.arrays, weights, self.start, self.effort)
+                found.offer(found.labels, self.value(weights, found.labels))  # the run starts where that is better
                 self._polish(weights, found)
                 return found
             effort = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
