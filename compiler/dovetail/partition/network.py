@@ -188,7 +188,8 @@ class Network:
         )
         values = np.bincount(self._where, weights=capacity, minlength=len(self._columns))
         most = min(float(values[ends].sum()) for ends in self._terminals)  # no flow is larger, on any arc
-        scale = _WHOLE / most if most > 0 else 1.0
+        largest = most if most > 0 else float(values.max(initial=0.0))  # without a flow, small arcs still lead on
+        scale = _WHOLE / largest if largest > 0 else 1.0
         whole = np.minimum(np.floor(values * scale), _ENDLESS).astype(np.int32)
         whole[self._is_endless] = _ENDLESS
         size = self._nodes + 2
