@@ -22,8 +22,8 @@ from dovetail.partition.launches import heaviest_path, path_launches, switch_cos
 from dovetail.partition.network import Network
 
 _THRESHOLDS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
-_ROUND_EVERY = 8
-"""Cuts between two looks at thresholds."""
+_ROUNDS = (8, 16, 32)
+"""Cuts after which thresholds are looked at, beside the last."""
 _REMEMBERED = 24
 """Moves of a similar search that count when another goes on from it."""
 
@@ -126,7 +126,7 @@ def solve_pair(
         offer.labels(cut.labels)
         share = play.share()
         play.second += share * ((cut.labels == pair[1]) - play.second)
-        if step % _ROUND_EVERY == _ROUND_EVERY - 1 and best.gap > effort.gap:
+        if (step + 1 in _ROUNDS or step + 1 == effort.cuts) and best.gap > effort.gap:
             for threshold in _THRESHOLDS:
                 offer.labels(network.place(play.second > threshold))
         if best.gap <= effort.gap or effort.is_over() or not weights.launch.any():

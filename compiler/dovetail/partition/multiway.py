@@ -10,6 +10,7 @@ that are easier than this one: two devices taken for one, with the better cost o
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -22,6 +23,8 @@ from dovetail.partition.program import solve_program
 LARGEST_PROGRAM = 3_000
 """Units up to which the linear program is solved: 0.6 s there, 2 to 19 s at 10,000."""
 _SWAPS = 24
+_CUTS_OF_BOUND = 6
+"""Cuts for the bound of an easier problem, which is weak however good it is."""
 
 Run = Callable[[Ints], tuple[Ints, Ints]]
 """From the devices of all nodes to the units in the order of a run, and the device of each of its partitions."""
@@ -51,7 +54,7 @@ def solve_many(arrays: Arrays, weights: Weights, run: Run, start: Ints, effort: 
         found = solve_pair(arrays, weights, _only(arrays, weights, pair), effort, pair)
         _descend(arrays, weights, run, found.labels, effort, best)
         if not small:
-            best.bound = max(best.bound, _easier(arrays, weights, pair, effort))
+            best.bound = max(best.bound, _easier(arrays, weights, pair, replace(effort, cuts=_CUTS_OF_BOUND)))
     _descend(arrays, weights, run, best.labels, effort, best)
     return best
 

@@ -14,7 +14,7 @@ from dovetail.partition.search import Search, weighted
 
 _GAP = 5e-3
 """A cut jumps from one side of the balance to the other; the last half per cent is not worth the search."""
-_HALVINGS = 24
+_HALVINGS = 12
 _STEPS = 12
 _RATE = 4.0
 

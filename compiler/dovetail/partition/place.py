@@ -30,13 +30,15 @@ Solver = Literal["auto", "exact", "fast", "greedy"]
 OBJECTIVES: Final[tuple[Objective, ...]] = ("latency", "energy", "edp", "throughput")
 SOLVERS: Final[tuple[Solver, ...]] = ("auto", "exact", "fast", "greedy")
 
-_CUTS = ((2_000, 60), (20_000, 40), (np.inf, 28))
+_CUTS = ((2_000, 60), (20_000, 32), (np.inf, 24))
 """Cuts on two devices, for as many units at most."""
 _CUTS_OF_MANY = 16
 _EXACT_UNITS = {2: 10_000}
 """Units up to which `auto` lets HiGHS close the gap, by the number of devices."""
 _EXACT_UNITS_OF_MANY = 300
 """With three and more devices: for 1,000 units HiGHS takes 2 s and more, and gains less than 0.5 %."""
+_WIDE_UNITS_OF_MANY, _WIDE_GAP = 1_500, 0.01
+"""Up to so many, it is asked where the gap is wide all the same."""
 
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
@@ -218,7 +220,9 @@ def _wants_program(options: PlaceOptions, search: Search, found: Bracket) -> boo
         return True
     if search.arrays.units > _MANY_UNITS and found.gap <= _GOOD_GAP:
         return False
-    return search.arrays.units <= _EXACT_UNITS.get(search.arrays.devices, _EXACT_UNITS_OF_MANY)
+    wide = options.objective != "throughput" and found.gap > _WIDE_GAP
+    many = _WIDE_UNITS_OF_MANY if wide else _EXACT_UNITS_OF_MANY
+    return search.arrays.units <= _EXACT_UNITS.get(search.arrays.devices, many)
 
 
 def _choose(

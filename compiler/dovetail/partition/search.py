@@ -20,6 +20,8 @@ _SMALL_UNITS = 300
 _CLOSE_S = 2.0
 _CUTS_NEAR = 16
 _POLISHES = 4
+_WORTH = 1e-4
+"""Part of the value by which a polish must help for another."""
 _CROSSINGS = 16
 """Places at which `between` tries to go over from one placement to the other."""
 
@@ -53,11 +55,12 @@ class Search:
         if self.arrays.devices == 2:
             if near is None:
                 found = solve_pair(self.arrays, weights, self.start, self.effort)
-                found.offer(found.labels, self.value(weights, found.labels))  # the run starts where that is better
-                self._polish(weights, found)
+                self._polish(weights, found, self.effort.gap, _POLISHES)
                 return found
             effort = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
-            return solve_pair(self.arrays, weights, near.labels, effort, near=near.play)
+            found = solve_pair(self.arrays, weights, near.labels, effort, near=near.play)
+            self._polish(weights, found, self.settled_gap, 1)
+            return found
         if self.arrays.devices == 1:
             value = self.value(weights, self.start)
             return Bracket(self.start, value, value)
@@ -77,16 +80,24 @@ class Search:
         if solution.labels is not None:
             found.offer(solution.labels, self.value(weights, solution.labels))
 
-    def _polish(self, weights: Weights, found: Bracket) -> None:
+    def _polish(self, weights: Weights, found: Bracket, gap: float, rounds: int) -> None:
         """Cut along the order of the run, in which launches are exact, until that does not help."""
-        for _ in range(_POLISHES):
-            if found.gap <= self.effort.gap or self.effort.is_over():
+        order, value = self._measure(weights, found.labels)
+        found.offer(found.labels, value)  # the run starts where that is better
+        for _ in range(rounds):
+            if found.gap <= gap or self.effort.is_over():
                 break
-            labels = swap(self.arrays, weights, self.run(found.labels)[0], found.labels, (0, 1))
-            value = self.value(weights, labels)
-            if value >= found.value * (1 - 1e-9):
-                break
+            before = found.value
+            labels = swap(self.arrays, weights, order, found.labels, (0, 1))
+            order, value = self._measure(weights, labels)
             found.offer(labels, value)
+            if value >= before * (1 - _WORTH):
+                break
+
+    def _measure(self, weights: Weights, labels: Ints) -> tuple[Ints, float]:
+        """The units in the order of a run, and what it costs."""
+        order, devices = self.run(labels)
+        return order, serial_parts(self.arrays, weights, labels) + float(weights.launch[devices].sum())
 
     def run(self, labels: Ints) -> tuple[Ints, Ints]:
         """The units in the order of a run, and the device of each partition."""
@@ -96,7 +107,7 @@ class Search:
 
     def value(self, weights: Weights, labels: Ints) -> float:
         """What a placement costs, with the launches of its partitions."""
-        return serial_parts(self.arrays, weights, labels) + float(weights.launch[self.run(labels)[1]].sum())
+        return self._measure(weights, labels)[1]
 
     def between(self, first: Ints, second: Ints, score: Callable[[Ints], float]) -> Ints:
         """The best by `score` of placements that are like the first up to some unit and like the second from there.
