@@ -66,7 +66,7 @@ def costed_problems(
     carried = [(t.producer, reader) for t in tensors if t.producer is not None for reader in t.readers]
     masks = [mask for mask in itertools.product((True, False), repeat=devices) if any(mask)]
     allowed = tuple(draw(st.lists(st.just(masks[0]) | st.sampled_from(masks), min_size=units, max_size=units)))
-    pinned = draw(st.sets(st.integers(0, units - 1), max_size=2)) if limited else set()
+    pinned = draw(st.sets(st.integers(0, units - 1), max_size=2)) if limited and draw(_one_in(2)) else set()
     return Problem(
         devices=devices_of(devices),
         names=tuple(f"unit{unit}" for unit in range(units)),
@@ -80,12 +80,14 @@ def costed_problems(
     )
 
 
+def _one_in(many: int) -> st.SearchStrategy[bool]:
+    return st.integers(1, many).map(lambda number: number == many)
+
+
 @st.composite
 def _tensors(draw: st.DrawFn, units: int) -> tuple[Tensor, ...]:
     made = [*range(units), *draw(st.lists(st.integers(0, units - 1), max_size=2))]
-    tensors = [
-        Tensor(8, unit, tuple(sorted(draw(_readers(unit + 1, units)))), draw(st.integers(0, 4)) == 0) for unit in made
-    ]
+    tensors = [Tensor(8, unit, tuple(sorted(draw(_readers(unit + 1, units)))), draw(_one_in(4))) for unit in made]
     inputs = [draw(_readers(0, units)) for _ in range(draw(st.integers(0, 2)))]
     return (*tensors, *(Tensor(8, None, tuple(sorted(readers)), draw(st.booleans())) for readers in inputs))
 
@@ -96,8 +98,8 @@ def _readers(first: int, end: int) -> st.SearchStrategy[set[int]]:
 
 @st.composite
 def _partition_limits(draw: st.DrawFn, devices: int) -> dict[int, DeviceLimits]:
-    limited = [device for device in range(devices - 1) if draw(st.integers(0, 3)) == 0]
-    return {device: DeviceLimits(max_partitions=draw(st.integers(0, 2))) for device in limited}
+    limited = [device for device in range(devices - 1) if draw(_one_in(4))]
+    return {device: DeviceLimits(max_partitions=draw(st.sampled_from([1, 2, 3, 0]))) for device in limited}
 
 
 @st.composite
@@ -114,9 +116,9 @@ def _cost_tables(
         return draw(hnp.arrays(np.float64, shape, elements=elements, fill=st.nothing()))
 
     transfer = table(tensors, devices, devices) * (1 - np.eye(devices))
-    launch = table(devices) if launches and draw(st.integers(0, 3)) else np.zeros(devices)
+    launch = np.zeros(devices) if not launches or draw(_one_in(4)) else table(devices)
     memory = np.round(table(units, devices, elements=COUNTS))
-    caps = [draw(st.integers(0, 6 * units)) if limited and not draw(st.integers(0, 3)) else np.inf] * devices
+    most = [draw(st.integers(2, 6)) * units if limited and draw(_one_in(4)) else np.inf for _ in range(devices - 1)]
     watts = st.sampled_from([0.5, 1.0, 2.0, 15.0])
     return CostTable(
         unit_latency=table(units, devices),
@@ -126,7 +128,7 @@ def _cost_tables(
         launch_latency=launch,
         launch_energy=launch * table(devices, elements=watts),
         memory=memory,
-        capacity=np.array([*caps[:-1], np.inf]),
+        capacity=np.array([*most, np.inf]),
     )
 
 

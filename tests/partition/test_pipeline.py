@@ -1,0 +1,61 @@
+"""The period of a pipeline of requests against all placements."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.partition.costed import costed_problems, every_placement
+
+from dovetail.cost import CostTable
+from dovetail.partition import PlaceOptions, Problem, Tensor, place
+from dovetail.partition.arrays import make_weights
+from dovetail.partition.pipeline import balance_loads
+from dovetail.partition.place import make_search
+
+ANY = st.sampled_from([1, 2, 2, 3]).flatmap(lambda devices: costed_problems(devices, 10 - devices, limited=False))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANY)
+def test_the_busiest_device_is_bounded_from_both_sides(problem: Problem) -> None:
+    search, everything = make_search(problem, PlaceOptions()), every_placement(problem)
+    loads = tuple(make_weights(problem, row, 0.0) for row in np.eye(len(problem.devices)))
+    found = balance_loads(search, loads)
+    values = everything.loads.max(axis=1)
+    row = everything.row(found.labels[: search.arrays.units].tolist())
+    assert np.isclose(found.value, values[row])
+    assert found.bound <= float(values.min()) * (1 + 1e-6)
+
+
+def chain(units: int, devices: int) -> Problem:
+    """Units of 10 us on every device, in a chain whose tensors cost 0.5 us to move; nothing else costs anything."""
+    tensors = tuple(Tensor(4, u, (u + 1,) if u + 1 < units else ()) for u in range(units))
+    transfer = np.broadcast_to(0.5 * (1 - np.eye(devices)), (units, devices, devices))
+    return Problem(
+        devices=("npu", "gpu", "dsp", "cpu")[4 - devices :],
+        names=tuple(f"unit{u}" for u in range(units)),
+        allowed=((True,) * devices,) * units,
+        edges=tuple((u, u + 1) for u in range(units - 1)),
+        sizes=(1,) * units,
+        pins={},
+        limits={},
+        tensors=tensors,
+        costs=CostTable(
+            np.full((units, devices), 10.0),
+            np.ones((units, devices)),
+            transfer,
+            transfer,
+            np.zeros(devices),
+            np.zeros(devices),
+            np.zeros((units, devices)),
+            np.full(devices, np.inf),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("devices", "period"), [(1, 120.0), (2, 60.5), (3, 40.5), (4, 30.5)])
+def test_equal_work_is_shared_equally(devices: int, period: float) -> None:
+    """Each device takes as much; all but the first one wait for a tensor."""
+    placed = place(chain(12, devices), PlaceOptions("throughput", solver="exact"))
+    assert placed.value == pytest.approx(period)
+    assert placed.bound == pytest.approx(period, rel=1e-3)
