@@ -1,16 +1,19 @@
 """The front between latency and energy, for a user to choose from."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from dovetail.partition import limits, phases
 from dovetail.partition.arrays import make_weights
+from dovetail.partition.bounded import keeps
 from dovetail.partition.evaluate import evaluate
-from dovetail.partition.place import PlaceOptions, limits_of, make_search
+from dovetail.partition.place import PlaceOptions, limits_of, make_search, place
 from dovetail.partition.problem import Placement, Problem
 from dovetail.partition.product import trace_front
 from dovetail.partition.simple import simple_placements
+from dovetail.plan.errors import PartitionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,19 @@ def pareto(problem: Problem, options: PlaceOptions) -> tuple[Choice, ...]:
     latency, energy = make_weights(problem, ones, 0.0), make_weights(problem, 0.0 * ones, 1.0)
     bounds = limits_of(problem, search, options, latency)
     front = trace_front(search, latency, energy, bounds)
-    units = len(problem.names)
-    placements = [limits.enforce(problem, Placement(tuple(p.labels[:units].tolist()))) for p in front.points]
+    placements = []
+    for point in front.points:
+        with contextlib.suppress(PartitionError):  # giving units back can't keep the limits of devices
+            placements.append(limits.enforce(problem, Placement(tuple(point.labels[: search.arrays.units].tolist()))))
     placements += [placement for _, placement in simple_placements(problem)]
+    kept = [each for each in dict.fromkeys(placements) if keeps(search, bounds, search.arrays.labels(each.device_of))]
+    if not kept:  # finds the last one, or says why there is none
+        kept = [place(problem, options).placement]
     choices = []
-    for placement in dict.fromkeys(placements):
-        labels = search.arrays.labels(placement.device_of)
-        if all(limit.excess(search, labels) <= 1e-9 * max(limit.most, 1.0) for limit in bounds):
-            partitions = phases.partition(problem, placement)
-            cost = evaluate(problem, partitions)
-            choices.append(Choice(cost.latency, cost.energy, placement, len(partitions)))
+    for placement in kept:
+        partitions = phases.partition(problem, placement)
+        cost = evaluate(problem, partitions)
+        choices.append(Choice(cost.latency, cost.energy, placement, len(partitions)))
     return _undominated(choices)
 
 

@@ -1,5 +1,6 @@
 """Why no placement keeps all limits: which ones contradict each other, and by how much."""
 
+import math
 from collections.abc import Sequence
 
 from dovetail.partition.bounded import Limit, minimise_within
@@ -18,6 +19,8 @@ def explain_infeasible(search: Search, limits: Sequence[Limit]) -> PartitionErro
             beside = " and ".join(_amount(other, other.most) for other in kept)
             proven = bound > limit.most
             least = bound if proven else value
+            if proven and not limit.unit:  # a number of partitions: more than 1.9 are 2
+                least = float(math.ceil(least - 1e-6))
             verb = "no placement has less than" if proven else "the least that was found is"
             return PartitionError(
                 f"placement: the {limit.what} must be at most {_size(limit, limit.most)}"

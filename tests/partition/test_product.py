@@ -1,0 +1,74 @@
+"""The front between latency and energy and the lines below it, against all placements."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.partition.costed import EveryPlacement, costed_problems, every_placement
+
+from dovetail.partition import PlaceOptions, Problem, pareto
+from dovetail.partition.arrays import make_weights
+from dovetail.partition.bounded import Limit
+from dovetail.partition.place import make_search
+from dovetail.partition.product import Front, trace_front
+from dovetail.partition.search import Search, memory_weights
+from dovetail.plan.errors import PartitionError
+
+some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ANY = st.sampled_from([2, 2, 3]).flatmap(lambda devices: costed_problems(devices, 9 if devices == 2 else 5))
+
+
+def traced(problem: Problem, most: float | None, for_product: bool) -> tuple[Front, Search, EveryPlacement]:
+    """A front, with a limit on the memory of the first device."""
+    search, everything = make_search(problem, PlaceOptions()), every_placement(problem)
+    ones, costs = np.ones(len(problem.devices)), problem.costs
+    assert costs is not None
+    latency, energy = make_weights(problem, ones, 0.0), make_weights(problem, 0 * ones, 1.0)
+    limits = []
+    if most is not None:
+        limits.append(Limit("memory of npu", "B", memory_weights(search.arrays, latency, costs.memory, 0), most))
+    return trace_front(search, latency, energy, limits, for_product), search, everything
+
+
+@some
+@given(ANY, st.none() | st.integers(0, 30).map(float), st.booleans())
+def test_all_placements_lie_above_the_lines(problem: Problem, most: float | None, for_product: bool) -> None:
+    front, search, everything = traced(problem, most, for_product)
+    kept = np.ones(len(everything.device_of), np.bool_) if most is None else everything.memory[:, 0] <= most
+    latency, energy = everything.latency[kept], everything.energy[kept]
+    for a, b, least in front.lines:
+        assert least <= float((a * latency + b * energy).min(initial=np.inf)) * (1 + 1e-6)
+    assert front.least_product() <= float((latency * energy).min(initial=np.inf)) * (1 + 1e-6)
+    for point in front.points:
+        row = everything.row(point.labels[: search.arrays.units].tolist())
+        assert kept[row]
+        assert np.isclose(point.latency, everything.latency[row])
+        assert np.isclose(point.energy, everything.energy[row])
+    for faster, slower in pairwise(front.points):
+        assert faster.latency <= slower.latency
+        assert faster.energy > slower.energy
+
+
+@some
+@given(ANY, st.none() | st.integers(-1, 20).map(lambda twentieth: twentieth / 20))
+def test_a_front_is_of_what_keeps_the_limits(problem: Problem, part: float | None) -> None:
+    everything = every_placement(problem)
+    options = PlaceOptions()
+    if part is not None:
+        most = float(np.quantile(everything.latency, max(part, 0.0), method="lower")) * (1 + 1e-6 if part >= 0 else 0.9)
+        options = PlaceOptions(max_latency_ms=most / 1e3)
+    within = everything.within(problem, options)
+    if not within.any():
+        with pytest.raises(PartitionError, match=r"^(placement|device)"):
+            pareto(problem, options)
+        return
+    front = pareto(problem, options)
+    assert front
+    for choice in front:
+        row = everything.row(choice.placement.device_of)
+        assert within[row]
+        assert choice.partitions == everything.partitions[row].sum()
+        others = [other for other in front if other is not choice]
+        assert not any(o.latency <= choice.latency and o.energy <= choice.energy for o in others)
