@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.partition.costed import EveryPlacement, Floats, costed_problems, every_placement
 
-from dovetail.partition import PlaceOptions, Problem
+from dovetail.cost import CostTable
+from dovetail.partition import PlaceOptions, Problem, Tensor
 from dovetail.partition.arrays import Weights, make_weights
 from dovetail.partition.bounded import Limit, keeps, minimise_within
 from dovetail.partition.place import make_search
@@ -89,3 +90,35 @@ def test_a_limit_that_nothing_keeps_is_proven(problem: Problem) -> None:
     labels, _, bound = minimise_within(case.search, case.goal, [limit])
     assert labels is None
     assert bound > case.everything.latency.max()
+
+
+def test_nothing_fits_and_the_bound_is_no_more_than_the_optimum() -> None:
+    """A multiplier for a limit of 0 must not be so large that HiGHS's absolute tolerances hide all other costs."""
+    away = np.broadcast_to(1 - np.eye(3), (2, 3, 3))
+    problem = Problem(
+        devices=("npu", "gpu", "cpu"),
+        names=("a", "b"),
+        allowed=((True, True, True),) * 2,
+        edges=(),
+        sizes=(1, 1),
+        pins={},
+        limits={},
+        tensors=(Tensor(8, 0, ()), Tensor(8, 1, ())),
+        costs=CostTable(
+            np.ones((2, 3)),
+            np.ones((2, 3)),
+            away,
+            away,
+            np.array([1 / 16, 1.0, 1.0]),
+            np.zeros(3),
+            np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]),
+            np.full(3, np.inf),
+        ),
+    )
+    case = case_of(problem)
+    memory, values = case.quantities[1]
+    assert float(case.everything.latency[values == 0].min()) == 3
+    labels, value, bound = minimise_within(case.search, case.goal, [Limit("memory of npu", "B", memory, 0.0)])
+    assert labels is not None
+    assert value == 3
+    assert bound <= 3 + 1e-9

@@ -40,7 +40,7 @@ def tight(values: Floats, part: float) -> float:
     return float(values.min() + part * (values.max() - values.min())) / 1e3
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(ANY, PARTS, PARTS)
 def test_what_is_said_to_be_the_least_is(problem: Problem, latency: float | None, energy: float | None) -> None:
     everything = every_placement(problem)

@@ -18,6 +18,8 @@ _HALVINGS = 14
 _DOUBLINGS = 30
 _ROUNDS = 2
 """Passes over several limits: the multiplier of one depends on those of the others."""
+_SMALLEST_PART = 1e-3
+"""Of all that a quantity can be: below, a limit is as good as 0, and its first multiplier no larger."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,8 @@ def _bisect(state: _State, number: int) -> None:
     if limit.excess(state.search, over) <= 0:
         state.factors = factors
         return
-    low, high = 0.0, max(state.bound, 1e-9) / max(limit.most, 1e-9) / 16
+    least = _SMALLEST_PART * dearest(state.search.arrays, limit.weights)
+    low, high = 0.0, max(state.bound, 1e-9) / max(limit.most, least) / 16
     for _ in range(_DOUBLINGS):
         factors[number] = high
         under = state.solve(factors)

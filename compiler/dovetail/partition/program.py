@@ -29,6 +29,8 @@ from dovetail.partition.arrays import Arrays, Floats, Ints, Weights
 
 _MEAN_COST = 25.0
 """What a column costs on average when scaled; HiGHS has absolute tolerances, and took ten times as long at 0.3."""
+_TOLERANCE = 1e-6
+"""What HiGHS may be off by in each column of a scaled program, with room: it matters where costs lie far apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +99,7 @@ def solve_program(
         return Solution(None, np.inf if limited else 0.0, infeasible=limited)
     found = result.fun if relax else result.mip_dual_bound
     bound = constant + (found / scale if found is not None and result.status != 3 else -constant)
+    bound -= _TOLERANCE * len(cost) / scale
     if relax and result.status != 0:  # an LP that was stopped proves nothing
         bound = 0.0
     labels = None if result.x is None else builder.labels(result.x)
