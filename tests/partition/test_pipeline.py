@@ -1,5 +1,8 @@
 """The period of a pipeline of requests against all placements."""
 
+from typing import Any
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,10 +10,12 @@ from hypothesis import strategies as st
 from tests.partition.costed import costed_problems, every_placement
 
 from dovetail.cost import CostTable
-from dovetail.partition import PlaceOptions, Problem, Tensor, place
+from dovetail.partition import PlaceOptions, Problem, Tensor, pipeline, place
 from dovetail.partition.arrays import make_weights
+from dovetail.partition.lagrange import Bracket
 from dovetail.partition.pipeline import balance_loads
 from dovetail.partition.place import make_search
+from dovetail.partition.search import Search
 
 ANY = st.sampled_from([1, 2, 2, 3]).flatmap(lambda devices: costed_problems(devices, 10 - devices, limited=False))
 
@@ -59,3 +64,19 @@ def test_equal_work_is_shared_equally(devices: int, period: float) -> None:
     placed = place(chain(12, devices), PlaceOptions("throughput", solver="exact"))
     assert placed.value == pytest.approx(period)
     assert placed.bound == pytest.approx(period, rel=1e-3)
+
+
+@pytest.mark.parametrize("devices", [2, 3])
+def test_the_bound_is_that_of_weighted_sums_not_their_value(devices: int) -> None:
+    """Solvers of weighted sums that prove nothing leave nothing proven."""
+    problem = chain(8, devices)
+    search = make_search(problem, PlaceOptions())
+    loads = tuple(make_weights(problem, row, 0.0) for row in np.eye(devices))
+    real = Search.minimise
+
+    def unproven(*args: Any, **options: Any) -> Bracket:
+        found = real(*args, **options)
+        return Bracket(found.labels, found.value, 0.0, found.play)
+
+    with mock.patch.object(Search, "minimise", unproven), mock.patch.object(pipeline, "LARGEST_PROGRAM", 0):
+        assert balance_loads(search, loads).bound == 0

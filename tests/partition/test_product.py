@@ -12,7 +12,7 @@ from dovetail.partition import PlaceOptions, Problem, pareto
 from dovetail.partition.arrays import make_weights
 from dovetail.partition.bounded import Limit
 from dovetail.partition.place import make_search
-from dovetail.partition.product import Front, trace_front
+from dovetail.partition.product import Front, least_between, trace_front
 from dovetail.partition.search import Search, memory_weights
 from dovetail.plan.errors import PartitionError
 
@@ -72,3 +72,23 @@ def test_a_front_is_of_what_keeps_the_limits(problem: Problem, part: float | Non
         assert choice.partitions == everything.partitions[row].sum()
         others = [other for other in front if other is not choice]
         assert not any(o.latency <= choice.latency and o.energy <= choice.energy for o in others)
+
+
+@pytest.mark.parametrize(
+    ("lines", "fastest", "slowest", "least"),
+    [
+        # latency + energy >= 10: the ends of the stretch
+        ([(1.0, 1.0, 10.0)], 2.0, 5.0, 16.0),
+        ([(1.0, 1.0, 10.0)], 6.0, 9.0, 9.0),
+        # no latency below 3
+        ([(1.0, 1.0, 10.0), (1.0, 0.0, 3.0)], 0.0, 5.0, 21.0),
+        # no energy below 4: from where both meet, the product grows
+        ([(1.0, 1.0, 10.0), (0.0, 1.0, 4.0)], 5.0, 9.0, 24.0),
+        # a corner in between is no less than the ends where the energy falls slowly there
+        ([(2.0, 1.0, 12.0), (1.0, 2.0, 12.0)], 1.0, 11.0, 5.5),
+    ],
+)
+def test_the_least_product_above_lines_by_hand(
+    lines: list[tuple[float, float, float]], fastest: float, slowest: float, least: float
+) -> None:
+    assert least_between(lines, fastest, slowest) == pytest.approx(least)
