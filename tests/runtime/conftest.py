@@ -1,10 +1,14 @@
 """Plans from text: each partition is a graph in ONNX's text form with its device before it."""
 
-from collections.abc import Collection, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import helper, numpy_helper, parser
 
@@ -20,8 +24,74 @@ from dovetail.plan import (
     atomic_folder,
     write_plan,
 )
+from dovetail.runtime import OpenRequest, Value, register_backend, to_array
 
 CPU = PlanDevice("cpu", "cpu", "CPU", BackendSpec("CPUExecutionProvider"))
+
+
+@dataclass
+class OwnDevice:
+    """The backend `OwnDevice`: computes on the CPU what it is given, and has the faults that a test gives it."""
+
+    fails: dict[str, str] = field(default_factory=dict)
+    """Beginning of a partition's file -> the error that it raises."""
+    refuses: dict[str, str] = field(default_factory=dict)
+    """The same while it is loaded."""
+    hangs: set[str] = field(default_factory=set)
+    """Beginnings of partitions' files that never answer while the test runs."""
+    spoils: Callable[[list[Value]], object] | None = None
+    """What it makes of its outputs."""
+    latency_s: float = 0.0
+    """Asleep for so long in every run."""
+    runs: list[str] = field(default_factory=list)
+    """Files of partitions, as they were run."""
+    opened: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def open(self, request: OpenRequest) -> "OwnSession":
+        """The opener."""
+        self.opened.append(request.model.name)
+        if cause := _of(self.refuses, request.model.name):
+            raise RuntimeError(cause)
+        return OwnSession(self, request)
+
+
+class OwnSession:
+    """A partition on it."""
+
+    def __init__(self, device: OwnDevice, request: OpenRequest) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = ort.InferenceSession(str(request.model), options)
+        self._device = device
+        self._request = request
+
+    def run(self, inputs: Sequence[Value]) -> list[Value]:
+        """Run it, or fail as told."""
+        device, name = self._device, self._request.model.name
+        device.runs.append(name)
+        if cause := _of(device.fails, name):
+            raise RuntimeError(cause)
+        if any(name.startswith(each) for each in device.hangs):
+            device.over.wait()
+        if device.latency_s:
+            time.sleep(device.latency_s)
+        feeds = {name: to_array(value, name) for name, value in zip(self._request.inputs, inputs, strict=True)}
+        outputs = self._session.run(list(self._request.outputs), feeds)
+        return outputs if device.spoils is None else device.spoils(outputs)  # type: ignore[return-value]
+
+
+def _of(causes: Mapping[str, str], name: str) -> str:
+    return next((cause for start, cause in causes.items() if name.startswith(start)), "")
+
+
+@pytest.fixture
+def own_device() -> Iterator[OwnDevice]:
+    device = OwnDevice()
+    register_backend("OwnDevice", device.open)
+    yield device
+    device.over.set()
+    register_backend("OwnDevice", None)
 
 
 class PlanFromText(Protocol):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,13 @@ import pytest
 from dovetail.plan import BackendSpec, PlanDevice, PlanError, RunError
 from dovetail.runtime import Event, Executor
 from dovetail.runtime.providers import check_backend
-from dovetail.runtime.sessions import DeviceFailure
-from dovetail.runtime.worker import Value, Worker
 from dovetail.targets import load_target, target_names
 
 PlanFromText = Callable[..., Path]
+OwnDevice = Any
 
 ABSENT = PlanDevice("npu", "npu", "an NPU that nothing runs", None, "fp16")
+TEST = replace(ABSENT, name="a device of the test's own", backend=BackendSpec("OwnDevice"))
 UNKNOWN = replace(ABSENT, backend=BackendSpec("RknpuExecutionProvider"))
 NPU = {"npu", "npu (simulator)"}
 HTP = replace(
@@ -104,19 +105,10 @@ def test_emulation_is_labelled_and_no_fallback(
 
 
 def test_a_device_that_fails_at_run_hands_over_once(
-    plan_from_text: PlanFromText, monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+    plan_from_text: PlanFromText, own_device: OwnDevice, warnings_of: Callable[[], list[str]]
 ) -> None:
-    # a device that takes a partition and fails later can't be had on demand, so its failure is made here
-    pretender = replace(ABSENT, backend=BackendSpec("CPUExecutionProvider"))
-    original = Worker.run
-
-    def fail_on_npu(self: Worker, inputs: list[Value]) -> list[Value]:
-        if self.label == "npu" and self.partition.id == "001-npu":
-            raise DeviceFailure("the device was reset")
-        return original(self, inputs)
-
-    monkeypatch.setattr(Worker, "run", fail_on_npu)
-    plan = plan_from_text(RELU, NEG, devices=[pretender])
+    own_device.fails["001"] = "the device was reset"
+    plan = plan_from_text(RELU, NEG, devices=[TEST])
     with Executor(plan) as executor:
         for _ in range(2):
             np.testing.assert_array_equal(executor.run({"x": X})["y"], Y)

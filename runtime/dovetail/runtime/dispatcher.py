@@ -1,57 +1,38 @@
 """Which device runs a partition, and what happens when one can't."""
 
-import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from dovetail.plan import BackendSpec, Plan, PlanDevice, PlanPartition, RunError, shown
-from dovetail.runtime.events import Event, EventKind
-from dovetail.runtime.providers import CPU_PROVIDER, check_backend, is_simulated, why_missing
-from dovetail.runtime.sessions import DeviceFailure, SessionRequest, open_session
-from dovetail.runtime.worker import Value, Worker
+import onnxruntime as ort
 
-_logger = logging.getLogger("dovetail.runtime")
+from dovetail.plan import BackendSpec, Plan, PlanDevice, PlanPartition, RunError
+from dovetail.runtime.backends import OpenRequest, PartitionSession, has_own_sessions, open_backend
+from dovetail.runtime.devices import Devices
+from dovetail.runtime.events import Event, EventKind
+from dovetail.runtime.providers import CPU_PROVIDER, is_simulated
+from dovetail.runtime.sessions import DeviceFailure, SessionRequest, open_session
+from dovetail.runtime.values import Value
+from dovetail.runtime.words import one_line
+from dovetail.runtime.worker import DeviceSilence, Worker
 
 _CPU: Final = BackendSpec(CPU_PROVIDER)
-_WORDS: Final[Mapping[EventKind, str]] = {
-    "device-missing": "is missing",
-    "compile-failed": "refused it",
-    "run-failed": "failed while it ran",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorOptions:
-    """How an executor treats its plan; see `Executor`."""
-
-    strict: bool
-    emulate: bool
-    optimize: bool
-    threads: int
 
 
 class Dispatcher:
     """A worker for every partition of a plan, replaced by one on the next allowed device when its device fails."""
 
-    def __init__(self, plan: Plan, folder: Path, options: ExecutorOptions) -> None:
+    def __init__(self, plan: Plan, folder: Path, devices: Devices) -> None:
         """Make every worker.
 
         Raises:
-            PlanError: If a device's options are not safe.
             RunError: If no device takes a partition, or in strict mode not the first.
         """
-        self.events: list[Event] = []
         self._folder = folder
-        self._options = options
-        self._devices = {device.id: device for device in plan.devices}
-        self._missing: dict[str, str] = {}
+        self._devices = devices
         self._lock = threading.Lock()
-        for device in plan.devices:
-            if device.backend is not None:
-                check_backend(device.backend, device.id)
+        self._version, self._resets = devices.version, devices.resets
         self._workers = {partition.id: self._place(partition) for partition in plan.partitions}
 
     def placement(self) -> dict[str, str]:
@@ -62,114 +43,133 @@ class Dispatcher:
         """Drop all workers and their sessions."""
         self._workers = {}
 
-    def run(self, partition: str, inputs: Sequence[Value]) -> list[Value]:
-        """Run a partition once, on the first device that can.
+    def workers(self) -> dict[str, Worker]:
+        """The workers as they are now; of a device that is left alone or tried again, as they have to be.
 
         Raises:
-            RunError: If no device can, in strict mode if the first can't, or if the dispatcher is closed.
+            RunError: If no device takes a partition any more, or if the dispatcher is closed.
         """
-        worker = self._workers.get(partition)
-        if worker is None:
-            raise RunError("the executor is closed; make a new one")
-        try:
-            return worker.run(inputs)
-        except DeviceFailure as failure:
-            cause = str(failure)
         with self._lock:
-            if self._workers.get(partition) is worker:
-                return self._run_elsewhere(worker, inputs, cause)
-        return self.run(partition, inputs)  # another thread has replaced it
+            if not self._workers:
+                raise RunError("the executor is closed; make a new one")
+            if self._version != self._devices.version:
+                self._refresh()
+            return self._workers
 
-    def _run_elsewhere(self, failed: Worker, inputs: Sequence[Value], cause: str) -> list[Value]:
-        """Run on the next device that can, and stay there: inputs on which all fail are no fault of the first."""
-        partition, name = failed.partition, failed.device
-        moves: list[Event] = []
+    def run_elsewhere(self, failed: Worker, inputs: Sequence[Value], failure: DeviceFailure) -> list[Value]:
+        """Run a partition whose device failed on the next device that can, and leave it there.
+
+        Inputs on which all devices fail are no fault of the first: nothing moves then.
+
+        Raises:
+            RunError: If no device can, or in strict mode.
+        """
+        with self._lock:
+            current = self._workers.get(failed.partition.id)
+            if current is not None and current.device != failed.device:  # another thread has replaced it
+                try:
+                    return current.run(inputs)
+                except DeviceFailure as problem:
+                    failed, failure = current, problem
+            return self._climb(failed, inputs, failure)
+
+    def _climb(self, failed: Worker, inputs: Sequence[Value], failure: DeviceFailure) -> list[Value]:
+        partition, ladder = failed.partition, _ladder(failed.partition)
+        name, moves = failed.device, list[Event]()
         while True:
-            ladder = _ladder(partition)
             rest = ladder[ladder.index(name) :]
-            moves.append(self._move(partition, rest, "run-failed", cause))
+            kind: EventKind = "timed-out" if isinstance(failure, DeviceSilence) else "run-failed"
+            moves.append(self._devices.move(partition.id, rest, kind, str(failure)))
             worker = self._open(partition, rest[1:], moves)
             try:
                 outputs = worker.run(inputs)
-            except DeviceFailure as failure:
-                name, cause = worker.device, str(failure)
+            except DeviceFailure as problem:
+                name, failure = worker.device, problem
                 continue
-            self._record(moves)
-            self._workers[partition.id] = worker
+            self._workers = {**self._workers, partition.id: worker}
+            self._devices.record(moves)
+            for move in moves:
+                if move.kind in ("run-failed", "timed-out"):
+                    self._devices.note_failure(move.kind, move.device)
             return outputs
+
+    def _refresh(self) -> None:
+        """Load again what is on a device that is left alone and, after a reset, what is not where it was planned."""
+        was_reset, self._resets = self._resets != self._devices.resets, self._devices.resets
+        self._version = self._devices.version
+        fresh = dict(self._workers)
+        for name, worker in self._workers.items():
+            has_moved = was_reset and worker.device != worker.partition.device
+            if has_moved or self._devices.is_left_alone(worker.device):
+                fresh[name] = self._place(worker.partition)
+        self._workers = fresh
 
     def _place(self, partition: PlanPartition) -> Worker:
         moves: list[Event] = []
         try:
             return self._open(partition, _ladder(partition), moves)
         finally:  # where no device takes it, the log says what each was asked
-            self._record(moves)
+            self._devices.record(moves)
 
     def _open(self, partition: PlanPartition, ladder: Sequence[str], moves: list[Event]) -> Worker:
         """A worker on the first device of the ladder that takes the partition; what happened is added to the moves."""
+        devices = self._devices
         for position, name in enumerate(ladder):
-            device = self._devices[name]
-            emulated = self._options.emulate and device.kind == "npu" and name == partition.device
-            if not emulated and (cause := self._why_missing(device)):
-                moves.append(self._move(partition, ladder[position:], "device-missing", cause))
+            device, rest = devices[name], ladder[position:]
+            emulated = devices.options.emulate and device.kind == "npu" and name == partition.device
+            if not emulated and (reason := devices.why_not(name)):
+                moves.append(devices.move(partition.id, rest, *reason))
                 continue
             try:
                 if emulated:
                     worker = self._emulate(partition, device)
                     moves.append(Event("emulated", partition.id, name, ladder[-1], "emulation was asked for"))
                     return worker
-                session = open_session(self._request(partition.file, device))
-                return Worker(partition, name, session, simulated=is_simulated(device.backend))
+                return self._load(partition, device)
             except DeviceFailure as failure:
-                moves.append(self._move(partition, ladder[position:], "compile-failed", str(failure)))
-        raise AssertionError("the last device of a ladder has no next, which _move does not allow")
+                moves.append(devices.move(partition.id, rest, "compile-failed", str(failure)))
+        raise AssertionError("the last device of a ladder has no next, which move does not allow")
 
     def _emulate(self, partition: PlanPartition, device: PlanDevice) -> Worker:
-        request = self._request(partition.emulated_file or partition.file, None)
-        return Worker(partition, device.id, open_session(request), emulated=device.numerics)
+        session = self._native(partition.emulated_file or partition.file, None)
+        return Worker(partition, device.id, session, emulated=device.numerics, watch=self._devices.watch)
 
-    def _request(self, file: str, device: PlanDevice | None) -> SessionRequest:
-        """What to open: a file on a device, or on the CPU where the device is None."""
-        options = self._options
+    def _load(self, partition: PlanPartition, device: PlanDevice) -> Worker:
+        backend = device.backend or _CPU
+        session = (
+            self._foreign(partition, backend)
+            if has_own_sessions(backend.provider)
+            else self._native(partition.file, device)
+        )
+        return Worker(
+            partition,
+            device.id,
+            session,
+            backend.provider,
+            simulated=is_simulated(device.backend),
+            turn=self._devices.turn(device.id),
+            watch=self._devices.watch,
+        )
+
+    def _foreign(self, partition: PlanPartition, backend: BackendSpec) -> PartitionSession:
+        names = [tuple(spec.name for spec in specs) for specs in (partition.inputs, partition.outputs)]
+        try:
+            return open_backend(
+                backend.provider, OpenRequest(self._folder / partition.file, names[0], names[1], backend.options)
+            )
+        except Exception as problem:  # whatever a backend raises is its refusal
+            raise DeviceFailure(one_line(str(problem)) or type(problem).__name__) from problem
+
+    def _native(self, file: str, device: PlanDevice | None) -> ort.InferenceSession:
+        """A session of ONNX Runtime for a file on a device, or on the CPU where the device is None."""
+        options = self._devices.options
         backend = device.backend if device is not None else None
         kind = device.kind if device is not None else "cpu"
-        return SessionRequest(self._folder / file, backend or _CPU, kind, options.optimize, options.threads)
-
-    def _why_missing(self, device: PlanDevice) -> str:
-        """Why a device is not here; looked up once."""
-        if device.id not in self._missing:
-            is_plain_cpu = device.kind == "cpu" and device.backend is None
-            self._missing[device.id] = "" if is_plain_cpu else why_missing(device.backend)
-        return self._missing[device.id]
-
-    def _move(self, partition: PlanPartition, ladder: Sequence[str], kind: EventKind, cause: str) -> Event:
-        """A partition's step from the first device of its ladder to the next.
-
-        Raises:
-            RunError: If it must not, or if there is no next.
-        """
-        device, *rest = ladder
-        what = _what_happened(partition.id, device, kind, cause)
-        if self._options.strict:
-            raise RunError(f"{what}; strict mode allows no other device")
-        if not rest:
-            raise RunError(f"{what}; no other device may run it")
-        return Event(kind, partition.id, device, rest[0], cause)
-
-    def _record(self, moves: Sequence[Event]) -> None:
-        for event in moves:
-            known = any((each.kind, each.device) == (event.kind, event.device) for each in self.events)
-            self.events.append(event)
-            device, goal = shown(event.device), shown(event.moved_to)
-            if event.kind in ("compile-failed", "run-failed"):
-                what = _what_happened(event.partition, event.device, event.kind, event.cause)
-                _logger.warning("%s; it moves to %s", what, goal)
-            elif event.kind == "device-missing" and not known:
-                _logger.warning("device %s is missing, %s; its partitions move to %s", device, event.cause, goal)
-
-
-def _what_happened(partition: str, device: str, kind: EventKind, cause: str) -> str:
-    return f"partition {shown(partition)}: device {shown(device)} {_WORDS[kind]}, {cause}"
+        return open_session(
+            SessionRequest(
+                self._folder / file, backend or _CPU, kind, options.optimize, options.threads, options.share_weights
+            )
+        )
 
 
 def _ladder(partition: PlanPartition) -> tuple[str, ...]:

@@ -44,12 +44,14 @@ def note_shared_pool() -> None:
     _shared.set()
 
 
-def session_options(threads: int, optimize: bool) -> ort.SessionOptions:
+def session_options(threads: int, optimize: bool, share_weights: bool = False) -> ort.SessionOptions:
     """Options for a session that lives well with others in the process.
 
     Args:
         threads: Threads of the session, 0 for one per physical core; without effect where the pool is shared.
         optimize: Whether ONNX Runtime may rewrite the model; without, results are bit for bit those of the operators.
+        share_weights: Keep weights as they lie in the mapped file, once for all processes, rather than in the order
+            that the CPU multiplies fastest, which is a copy for each.
     """
     options = ort.SessionOptions()
     if not optimize:
@@ -59,6 +61,8 @@ def session_options(threads: int, optimize: bool) -> ort.SessionOptions:
     else:
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.force_spinning_stop", "1")
+    if share_weights:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     if _has_shared_arena():
         options.add_session_config_entry("session.use_env_allocators", "1")
     return options

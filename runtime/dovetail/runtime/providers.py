@@ -16,6 +16,7 @@ from typing import Final
 import onnxruntime as ort
 
 from dovetail.plan import BackendSpec, DeviceKind, PlanError, shown
+from dovetail.runtime.backends import has_own_sessions, why_backend_missing
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
 
@@ -101,6 +102,8 @@ def why_missing(backend: BackendSpec | None) -> str:
     if backend is None:
         return "nothing on this machine runs it"
     provider = backend.provider
+    if has_own_sessions(provider):
+        return why_backend_missing(provider)
     plugin = _PLUGINS.get(provider)
     if plugin is not None:
         try:

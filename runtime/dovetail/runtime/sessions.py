@@ -34,6 +34,8 @@ class SessionRequest:
     optimize: bool = True
     threads: int = 0
     """For the CPU; 0 for one per physical core."""
+    share_weights: bool = False
+    """See `environment.session_options`."""
 
 
 def open_session(request: SessionRequest) -> ort.InferenceSession:
@@ -79,7 +81,7 @@ def _try_create(request: SessionRequest, severity: int) -> tuple[ort.InferenceSe
 def _create(request: SessionRequest, severity: int) -> ort.InferenceSession:
     on_cpu = request.backend.provider == CPU_PROVIDER
     # the threads of a device's session would only wait
-    options = session_options(request.threads if on_cpu else 1, request.optimize)
+    options = session_options(request.threads if on_cpu else 1, request.optimize, request.share_weights)
     options.log_severity_level = severity
     if not on_cpu:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
