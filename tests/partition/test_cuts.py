@@ -1,5 +1,6 @@
 """The solvers below `place`, each against all placements: cuts, prices, the program, swaps, fronts."""
 
+import math
 import time
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ from dovetail.partition.launches import heaviest_path, path_launches
 from dovetail.partition.multiway import solve_many
 from dovetail.partition.network import Network
 from dovetail.partition.place import make_search
-from dovetail.partition.product import least_between
+from dovetail.partition.product import lowest_corner
 from dovetail.partition.program import Limits, solve_program
 from dovetail.partition.search import dearest
 
@@ -197,7 +198,7 @@ def test_no_point_above_the_lines_has_a_smaller_product(points: list[tuple[float
     where: npt.NDArray[np.float64] = np.array(points)
     directions = [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 3.0), (2.0, 0.5)]
     lines = [(a, b, float((where @ np.array([a, b])).min())) for a, b in directions]
-    assert least_between(lines, 0.0, np.inf) <= float(where.prod(axis=1).min()) * (1 + 1e-9)
+    assert math.prod(lowest_corner(lines)) <= float(where.prod(axis=1).min()) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_the_bound_is_that_of_weighted_sums_not_their_value(devices: int) -> Non
 
     def unproven(*args: Any, **options: Any) -> Bracket:
         found = real(*args, **options)
-        return Bracket(found.labels, found.value, 0.0, found.play)
+        return Bracket(found.labels, found.value, 0.0, play=found.play)
 
     with mock.patch.object(Search, "minimise", unproven), mock.patch.object(pipeline, "LARGEST_PROGRAM", 0):
         assert balance_loads(search, loads).bound == 0

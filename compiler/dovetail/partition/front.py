@@ -9,9 +9,9 @@ from dovetail.partition import limits, phases
 from dovetail.partition.arrays import make_weights
 from dovetail.partition.bounded import keeps
 from dovetail.partition.evaluate import evaluate
+from dovetail.partition.hull import trace_front
 from dovetail.partition.place import PlaceOptions, limits_of, make_search, place
 from dovetail.partition.problem import Placement, Problem
-from dovetail.partition.product import trace_front
 from dovetail.partition.simple import simple_placements
 from dovetail.plan.errors import PartitionError
 

@@ -55,6 +55,8 @@ class Bracket:
     labels: Ints
     value: float
     bound: float = 0.0
+    cuts: int = 0
+    """Minimum cuts on two devices that it took."""
     play: Play | None = field(default=None)
     """Where the search stopped, for one with similar weights to go on from."""
 
@@ -122,6 +124,7 @@ def solve_pair(
     best.play = play
     for step in range(effort.cuts):
         cut = network.cut(play.flow)
+        best.cuts += 1
         best.bound = max(best.bound, cut.bound)
         offer.labels(cut.labels)
         share = play.share()

@@ -18,7 +18,7 @@ from dovetail.partition.lagrange import Bracket, Effort, relative_gap
 from dovetail.partition.phases import Grouper
 from dovetail.partition.pipeline import balance_loads
 from dovetail.partition.problem import Placement, Problem
-from dovetail.partition.product import trace_front
+from dovetail.partition.product import least_product
 from dovetail.partition.program import Limits, solve_program
 from dovetail.partition.search import Search, memory_weights, partition_weights
 from dovetail.partition.simple import simple_placements
@@ -40,6 +40,8 @@ _EXACT_UNITS_OF_MANY = 300
 _WIDE_UNITS_OF_MANY, _WIDE_GAP = 1_500, 0.01
 """Up to so many, it is asked where the gap is wide all the same."""
 
+_EXACT_SUMS_UNITS = 1_500
+"""Two devices: up to here `auto` lets HiGHS solve the weighted sums of a product that cuts leave open."""
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
 _MANY_UNITS, _GOOD_GAP = 2_000, 1e-3
@@ -107,7 +109,7 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
     found = _solve(search, options, goals, bounds)
     solver, timed_out = "minimum cuts", False
     if _wants_program(options, search, found):
-        # no linear program has a product for its goal: there it only finds a placement where cuts find none
+        # no linear program has a product for its goal: there it only finds a placement where nothing else did
         aims = goals[:1] if options.objective == "edp" else goals
         quantities = Limits(tuple((limit.weights, limit.most) for limit in bounds))
         if options.solver == "auto" and len(aims) > 1:
@@ -182,11 +184,7 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
     if options.objective == "throughput":
         found = balance_loads(search, goals)
     elif options.objective == "edp":
-        front = trace_front(search, goals[0], goals[1], bounds, for_product=True)
-        best = min(front.points, key=lambda point: point.latency * point.energy, default=None)
-        if best is None:
-            return Bracket(search.start, np.inf, front.least_product())
-        return Bracket(best.labels, best.latency * best.energy, front.least_product())
+        return least_product(search, goals[0], goals[1], bounds, close=_may_close(options, search))
     else:
         labels, value, bound = minimise_within(search, goals[0], bounds)
         return Bracket(search.start if labels is None else labels, value, bound)
@@ -196,6 +194,14 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
         for labels in within:
             found.offer(labels, _score(search, options.objective, goals, labels))
     return found
+
+
+def _may_close(options: PlaceOptions, search: Search) -> bool:
+    """Whether HiGHS may be asked for one weighted sum after the other."""
+    if search.arrays.devices == 1:
+        return False
+    most = _EXACT_SUMS_UNITS if search.arrays.devices == 2 else _EXACT_UNITS_OF_MANY
+    return options.solver == "exact" or (options.solver == "auto" and search.arrays.units <= most)
 
 
 def _within(search: Search, goals: tuple[Weights, ...], bounds: Sequence[Limit]) -> Iterator[Ints]:
@@ -210,7 +216,8 @@ def _wants_program(options: PlaceOptions, search: Search, found: Bracket) -> boo
     if search.arrays.devices == 1:
         return False
     stranded = not np.isfinite(found.value)
-    if options.solver == "fast" or found.gap <= options.gap or search.effort.is_over():
+    is_proven = found.gap <= options.gap and not stranded  # both are infinite where nothing keeps the limits
+    if options.solver == "fast" or is_proven or search.effort.is_over():
         return False
     if options.objective == "edp" and not stranded:
         return False

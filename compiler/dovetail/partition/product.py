@@ -1,133 +1,130 @@
-"""The smallest product of latency and energy, and the front between the two.
+"""The smallest product of latency and energy, by lines below all placements.
 
-Every weighted sum a * latency + b * energy gives a placement on the convex hull of all (latency, energy), and a line
-below all of them. The product is quasi-concave for positive numbers, so it is smallest at a corner: of the hull for
-the value, of the lines for the bound.
+Every weighted sum a * latency + b * energy gives a placement, and a line below all of them. Along a line the product
+is concave, so above several it is smallest at a corner where two of them meet. The next sum is the one whose line
+would touch the curve of that product in that corner: either its placement is as good as the corner, which is the
+proof, or its line cuts the corner off. So work is spent only where the proof still lacks something.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from dovetail.partition.arrays import Ints, Weights
-from dovetail.partition.bounded import Limit, minimise_within
+from dovetail.partition.bounded import Limit, keeps, minimise_within
+from dovetail.partition.hull import Lines
 from dovetail.partition.lagrange import Bracket
+from dovetail.partition.program import Limits, solve_program
 from dovetail.partition.search import Search, weighted
 
-MOST_POINTS = 64
+_ROUGH_CUTS = 3
+"""For the latency and the energy alone: their lines only close the ends."""
+_FIRST_CUTS = 12
+"""For the first product, whose corner is a guess."""
+_CUTS_SHARE = 3.5
+"""Cuts in all, for those that one sum may take."""
+_MOST_SUMS = 40
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Point:
-    """A placement on the front."""
-
-    labels: Ints
-    latency: float
-    energy: float
-
-
-Lines = Sequence[tuple[float, float, float]]
-"""(a, b, least): no placement has a * latency + b * energy below `least`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Front:
-    """Points from the smallest latency to the smallest energy, and the lines below them."""
-
-    points: tuple[Point, ...]
-    lines: Lines
-
-    def least_product(self) -> float:
-        """No placement has a smaller product of latency and energy."""
-        return least_between(self.lines, 0.0, np.inf)
-
-
-def least_between(lines: Lines, fastest: float, slowest: float) -> float:
-    """No placement whose latency lies between two has a smaller product. O(lines^3), for some tens of lines.
-
-    The least energy that the lines leave at a latency is convex and linear in pieces; the product is concave on each
-    piece, so it is smallest where two pieces meet, or at an end.
-    """
-    fastest = max(fastest, max((least / a for a, b, least in lines if b == 0), default=0.0))
-    corners = [fastest, slowest] if np.isfinite(slowest) else [fastest]
-    for number, (a, b, c) in enumerate(lines):
-        for d, e, f in lines[:number]:
-            if abs(determinant := a * e - b * d) > 1e-12 * max(a * e, b * d):
-                corners.append((c * e - b * f) / determinant)
-    inside = [latency for latency in corners if fastest <= latency <= slowest]
-    return min((latency * _least_energy(lines, latency) for latency in inside), default=0.0)
-
-
-def _least_energy(lines: Lines, latency: float) -> float:
-    return max(0.0, *((least - a * latency) / b for a, b, least in lines if b > 0))
-
-
-def trace_front(
-    search: Search, latency: Weights, energy: Weights, limits: Sequence[Limit] = (), for_product: bool = False
-) -> Front:
-    """Find the corners of the hull, halving the largest intervals first.
+def least_product(
+    search: Search, latency: Weights, energy: Weights, limits: Sequence[Limit] = (), *, close: bool
+) -> Bracket:
+    """Find the placement whose latency times energy is smallest, and a bound on that.
 
     Args:
         search: the problem.
         latency: what makes up the latency.
         energy: what makes up the energy.
-        limits: what every point keeps; there is none where no placement was found that does.
-        for_product: leave out intervals that can't hold the smallest product.
+        limits: what the placement keeps; its value is infinite where none was found that does.
+        close: let HiGHS solve the sums that cuts leave open.
     """
-    lines: list[tuple[float, float, float]] = []
-    found: Bracket | None = None
-
-    def solve(a: float, b: float) -> Point | None:
-        nonlocal found
-        total = weighted([(a, latency), (b, energy)])
-        if limits:
-            labels, _, bound = minimise_within(search, total, limits)
+    sums = _Sums(search, latency, energy, limits)
+    sums.solve(1.0, 0.0, _ROUGH_CUTS)
+    sums.solve(0.0, 1.0, _ROUGH_CUTS)
+    most = _CUTS_SHARE * search.effort.cuts
+    before, is_exact = (0.0, 0.0), False
+    for number in range(_MOST_SUMS):
+        if any(math.isinf(least) for *_, least in sums.lines):  # nothing keeps the limits
+            sums.best.bound = math.inf
+            break
+        corner = lowest_corner(sums.lines)
+        sums.best.bound = max(sums.best.bound, math.prod(corner))
+        if sums.best.gap <= search.effort.gap or search.effort.is_over():
+            break
+        is_stuck = np.allclose(corner, before, rtol=search.effort.gap / 10, atol=0.0)
+        if sums.cuts < most and not is_stuck:
+            sums.solve(corner[1], corner[0], search.effort.cuts if number else _FIRST_CUTS)
+        elif close and not (is_exact and is_stuck):
+            is_exact = True
+            sums.solve_exactly(corner[1], corner[0])
         else:
-            found = search.minimise(total, found)
+            break
+        before = corner
+    return sums.best
+
+
+class _Sums:
+    """Weighted sums that were made smallest, and the best product among their placements."""
+
+    def __init__(self, search: Search, latency: Weights, energy: Weights, limits: Sequence[Limit]) -> None:
+        self._search, self._latency, self._energy, self._limits = search, latency, energy, limits
+        self._solved: list[tuple[float, Bracket]] = []
+        self.lines: list[tuple[float, float, float]] = []
+        self.best = Bracket(search.start, np.inf)
+        self.cuts = 0
+
+    def solve(self, a: float, b: float, cuts: int) -> None:
+        """Make a * latency + b * energy small, going on from the sum that is most like it."""
+        search, total = self._search, self._sum(a, b)
+        if self._limits:
+            labels, _, bound = minimise_within(search, total, self._limits)
+            self.cuts += cuts
+        else:
+            direction = math.atan2(b, a)
+            near = min(self._solved, key=lambda pair: abs(pair[0] - direction), default=(0.0, None))[1]
+            effort = replace(search.effort, gap=search.effort.gap / 2, cuts=cuts)
+            found = search.minimise(total, near, effort=effort)
+            self._solved.append((direction, found))
+            self.cuts += found.cuts
             labels, bound = found.labels, found.bound
-        lines.append((a, b, bound))
-        return None if labels is None else Point(labels, search.value(latency, labels), search.value(energy, labels))
+        self._keep(a, b, labels, bound)
 
-    first, last = solve(1.0, 0.0), solve(0.0, 1.0)
-    if first is None or last is None:
-        return Front((), tuple(lines))
-    points = [first, last]
-    open_intervals = [(first, last)]
-    while open_intervals and len(points) < MOST_POINTS and not search.effort.is_over():
-        left, right = open_intervals.pop(0)
-        a, b = left.energy - right.energy, right.latency - left.latency
-        if a <= 0 or b <= 0 or (for_product and not _may_hold_less(search, lines, points, left, right)):
-            continue
-        point = solve(a, b)
-        if point is None:
-            continue
-        reached = a * point.latency + b * point.energy
-        chord = a * left.latency + b * left.energy
-        if reached >= chord * (1 - 1e-9):
-            continue
-        points.append(point)
-        open_intervals += [(left, point), (point, right)]
-        open_intervals.sort(key=lambda ends: ends[0].latency * ends[1].energy if for_product else -_area(*ends))
-    return Front(_undominated(points), tuple(lines))
+    def solve_exactly(self, a: float, b: float) -> None:
+        """Make it smallest with HiGHS."""
+        search = self._search
+        limits = Limits(tuple((limit.weights, limit.most) for limit in self._limits))
+        gap, deadline = search.effort.gap / 4, search.effort.deadline
+        solution = solve_program(search.arrays, [self._sum(a, b)], limits, gap=gap, deadline=deadline)
+        search.timed_out |= solution.timed_out
+        self._keep(a, b, solution.labels, solution.bound)
+
+    def _sum(self, a: float, b: float) -> Weights:
+        return weighted([(a, self._latency), (b, self._energy)])
+
+    def _keep(self, a: float, b: float, labels: Ints | None, bound: float) -> None:
+        self.lines.append((a, b, bound))
+        if labels is not None and keeps(self._search, self._limits, labels):
+            latency, energy = (self._search.value(weights, labels) for weights in (self._latency, self._energy))
+            self.best.offer(labels, latency * energy)
 
 
-def _may_hold_less(search: Search, lines: Lines, points: Sequence[Point], left: Point, right: Point) -> bool:
-    """Whether an interval may hold a product that is worth looking for."""
-    best = min(each.latency * each.energy for each in points)
-    return least_between(lines, left.latency, right.latency) < best * (1 - search.settled_gap)
+def lowest_corner(lines: Lines) -> tuple[float, float]:
+    """Latency and energy where their product is smallest above all lines. O(lines^3), for some tens of lines.
+
+    The least energy that the lines leave at a latency is convex and linear in pieces; the product is concave on each
+    piece, so it is smallest where two pieces meet, or at the least latency.
+    """
+    fastest = max((least / a for a, b, least in lines if b == 0), default=0.0)
+    latencies = [fastest]
+    for number, (a, b, c) in enumerate(lines):
+        for d, e, f in lines[:number]:
+            if abs(determinant := a * e - b * d) > 1e-12 * max(a * e, b * d):
+                latencies.append((c * e - b * f) / determinant)
+    corners = [(latency, _least_energy(lines, latency)) for latency in latencies if latency >= fastest]
+    return min(corners, key=math.prod)
 
 
-def _area(left: Point, right: Point) -> float:
-    return (right.latency - left.latency) * (left.energy - right.energy)
-
-
-def _undominated(points: list[Point]) -> tuple[Point, ...]:
-    """Those that no other point is as good as in both, by latency."""
-    kept: list[Point] = []
-    least = np.inf
-    for point in sorted(points, key=lambda point: (point.latency, point.energy)):
-        if point.energy < least * (1 - 1e-12):
-            kept.append(point)
-            least = point.energy
-    return tuple(kept)
+def _least_energy(lines: Lines, latency: float) -> float:
+    return max(0.0, *((least - a * latency) / b for a, b, least in lines if b > 0))

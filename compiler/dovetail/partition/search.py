@@ -44,23 +44,19 @@ class Search:
         """The gap at which a search over many weighted sums stops: a large problem has no time for the last digits."""
         return max(self.effort.gap, _SETTLED_GAP if self.arrays.units > _MANY_UNITS else 0.0)
 
-    def minimise(self, weights: Weights, near: Bracket | None = None, close: bool = True) -> Bracket:
+    def minimise(
+        self, weights: Weights, near: Bracket | None = None, *, close: bool = True, effort: Effort | None = None
+    ) -> Bracket:
         """Place so that the weighted sum is small, with a bound on it.
 
         Args:
             weights: the sum.
             near: the result for similar weights, to start from.
             close: let HiGHS close the gap of a small problem of more than two devices.
+            effort: on two devices, instead of the search's own, or of less where there is something to start from.
         """
         if self.arrays.devices == 2:
-            if near is None:
-                found = solve_pair(self.arrays, weights, self.start, self.effort)
-                self._polish(weights, found, self.effort.gap, _POLISHES)
-                return found
-            effort = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
-            found = solve_pair(self.arrays, weights, near.labels, effort, near=near.play)
-            self._polish(weights, found, self.settled_gap, 1)
-            return found
+            return self._minimise_pair(weights, near, effort)
         if self.arrays.devices == 1:
             value = self.value(weights, self.start)
             return Bracket(self.start, value, value)
@@ -69,6 +65,16 @@ class Search:
         found = solve_many(self.arrays, weights, self.run, start, self.effort, quick=quick)
         if close and self.arrays.units <= _SMALL_UNITS and found.gap > self.effort.gap:
             self._close(weights, found)
+        return found
+
+    def _minimise_pair(self, weights: Weights, near: Bracket | None, effort: Effort | None) -> Bracket:
+        is_first = near is None and effort is None
+        if effort is None:
+            settled = replace(self.effort, gap=self.settled_gap / 2, cuts=_CUTS_NEAR)
+            effort = self.effort if near is None else settled
+        start, play = (self.start, None) if near is None else (near.labels, near.play)
+        found = solve_pair(self.arrays, weights, start, effort, near=play)
+        self._polish(weights, found, effort.gap, _POLISHES if is_first else 1)
         return found
 
     def _close(self, weights: Weights, found: Bracket) -> None:
