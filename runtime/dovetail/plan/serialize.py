@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from dovetail.plan.errors import PlanError
 from dovetail.plan.files import is_unicode, shown
+from dovetail.plan.migrate import migrate
 from dovetail.plan.schema import SCHEMA_VERSION, Front, Plan
 
 
@@ -72,7 +73,7 @@ def _heads(cls: type) -> tuple[tuple[str, str], ...]:
 
 
 def plan_from_json(text: str) -> Plan:
-    """Read what `plan_to_json` wrote. Strict: every field must be there, known, and of its type.
+    """Read what `plan_to_json` wrote, now or with an older schema. Strict: every field must be there and of its type.
 
     Raises:
         PlanError: With the place in the document, for example `partitions[3].file: expected str, got 7`.
@@ -81,6 +82,8 @@ def plan_from_json(text: str) -> Plan:
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as problem:
         raise PlanError(f"plan.json: is not valid JSON, {problem}; compile the model again") from problem
+    if isinstance(document, dict):
+        migrate(document)
     _check_version(document)
     plan = _decode(document, Plan, "")
     assert isinstance(plan, Plan)
