@@ -16,7 +16,8 @@ from onnx import numpy_helper, parser
 
 from dovetail.plan import RunError, TargetError
 from dovetail.session import InferenceSession
-from dovetail.session.providers import choose_target
+from dovetail.session.providers import _KNOWN, Choice, choose_target
+from dovetail.targets.load import load_target
 
 CPU = ["CPUExecutionProvider"]
 FEEDS = {"x": np.array([[-1, 0, 1, 2]], np.float32), "k": np.array([7])}
@@ -129,25 +130,46 @@ def test_the_cache_is_private_and_where_the_user_wants_it(
 def test_the_target_is_looked_for_in_order(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     both = ["NPUExecutionProvider", "CPUExecutionProvider"]
     named = ("NPUExecutionProvider", {"target": "d"})
-    assert choose_target(CPU, None) == "cpu-only"
-    assert choose_target([named, *CPU], None) == "d"
-    assert choose_target(both, [{"target": "a"}, {}]) == "a"
+    assert choose_target(CPU, None) == Choice("cpu-only", None)
+    assert choose_target([named, *CPU], None) == Choice("d", "npu")
+    assert choose_target(both, [{"target": "a"}, {}]) == Choice("a", "npu")
     monkeypatch.setenv("DOVETAIL_TARGET", "b:c")
-    assert choose_target(both, None) == "b:c"
-    assert choose_target(None, None) == "b:c"
+    assert choose_target(both, None) == Choice("b:c", "npu")
+    assert choose_target(None, None) == Choice("b:c", "npu")
     monkeypatch.delenv("DOVETAIL_TARGET")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert choose_target(both, None) == "qualcomm-hexagon-htp"
+    assert choose_target(both, None) == Choice("qualcomm-hexagon-htp", "npu")
+    assert choose_target(["GPUExecutionProvider", *CPU], None) == Choice("nvidia-h200:pytorch", "gpu")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with caplog.at_level(logging.WARNING):
-        assert choose_target(both, None) == "cpu-only"
-    assert "everything runs on the CPU" in caplog.text
+    for name in ("NPUExecutionProvider", "GPUExecutionProvider"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert choose_target([name, *CPU], None).target == "cpu-only"
+        assert f"{name}: no target is named" in caplog.text
+        assert "everything runs on the CPU" in caplog.text
+
+
+@pytest.mark.parametrize("name", sorted(set(_KNOWN) - {"NPUExecutionProvider", "GPUExecutionProvider"}))
+def test_a_provider_of_onnxruntime_stands_for_a_shipped_target(name: str) -> None:
+    target = load_target(choose_target([name], None).target)
+    known = _KNOWN[name]
+    assert any(
+        device.kind == known.kind and device.backend is not None and device.backend.provider == name
+        for device in target.devices
+    )
+
+
+def test_a_program_for_onnxruntime_need_not_change_its_providers(model: Path) -> None:
+    session = InferenceSession(model, providers=[("CUDAExecutionProvider", {}), "CPUExecutionProvider"])
+    np.testing.assert_array_equal(session.run(["y"], FEEDS)[0], [[0, 0, 1, 2]])
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    assert {event.kind for event in session.events} == {"device-missing"}
 
 
 @pytest.mark.parametrize(
     ("providers", "options", "message"),
     [
-        (["TPUExecutionProvider"], None, "'TPUExecutionProvider': is unknown, there are NPUExecutionProvider, CPU"),
+        (["TPUExecutionProvider"], None, "'TPUExecutionProvider': is unknown, there are NPUExecutionProvider, GPU"),
         ([("NPUExecutionProvider", {"soc": "1"})], None, "has no option 'soc', there are target"),
         ([("CPUExecutionProvider", {"target": "x"})], None, "has no option 'target', there are none"),
         (["CPUExecutionProvider"], [{}, {}], "must have an entry for each of the 1 providers, got 2"),

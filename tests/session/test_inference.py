@@ -1,12 +1,15 @@
 """The calls of onnxruntime's InferenceSession give what onnxruntime gives."""
 
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
+from dovetail.compiler import CompileOptions, compile_model
 from dovetail.plan import DovetailError, RunError
+from dovetail.runtime import to_array
 from dovetail.session import InferenceSession
 
 X = np.array([[-1, 0, 1, 2], [3, -4, 5, -6]], np.float32)
@@ -83,11 +86,66 @@ def test_bindings_that_can_not_be(plan: Path) -> None:
         session.run_with_iobinding(binding)
 
 
-def test_a_plan_is_placed_already(plan: Path) -> None:
-    with pytest.raises(RunError, match="is compiled already"):
-        InferenceSession(plan, providers=["CPUExecutionProvider"])
-    with pytest.raises(RunError, match="is compiled already"):
+def test_a_plan_is_placed_already(model: Path, plan: Path) -> None:
+    for providers in (["CPUExecutionProvider"], ["NPUExecutionProvider", "CPUExecutionProvider"]):
+        session = InferenceSession(plan, providers=providers)
+        np.testing.assert_array_equal(session.run(["y"], FEEDS)[0], np.maximum(X, 0))
+    with pytest.raises(RunError, match="is compiled already; give a target with a model only"):
+        InferenceSession(plan, providers=[("NPUExecutionProvider", {"target": "cpu-only"}), "CPUExecutionProvider"])
+    with pytest.raises(
+        RunError, match=r"provider 'CPUExecutonProvider': is unknown.*did you mean CPUExecutionProvider"
+    ):
+        InferenceSession(plan, providers=["CPUExecutonProvider"])
+    with pytest.raises(RunError, match="is compiled already; give sizes with a model only"):
         InferenceSession(plan, dims={"n": 2})
+
+
+def test_a_plan_needs_its_devices(model: Path, tmp_path: Path) -> None:
+    options = CompileOptions(dims={"n": 2}, solver="greedy")
+    path = compile_model(model, "qualcomm-hexagon-htp", options).save(tmp_path / "npu.plan")
+    with pytest.raises(RunError, match=r"has partitions for npu, which the providers leave out; add NPUExecution"):
+        InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def test_tensors_in_and_out(plan: Path) -> None:
+    feeds = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in FEEDS.items()}
+    z, y = InferenceSession(plan).run_with_ort_values(["z", "y"], feeds)
+    assert to_array(z, "z").tolist() == [-7]
+    np.testing.assert_array_equal(to_array(y, "y"), np.maximum(X, 0))
+
+
+def test_runs_that_are_not_waited_for(plan: Path) -> None:
+    session = InferenceSession(plan)
+    calls: SimpleQueue[tuple[list[object], object, str]] = SimpleQueue()
+    future = session.run_async(["z"], FEEDS, lambda *given: calls.put(given), "mine")
+    assert future.result(10)[0].tolist() == [-7]
+    arrays, data, error = calls.get(timeout=10)
+    assert (len(arrays), data, error) == (1, "mine", "")
+    failed = session.run_async(None, {"x": X}, lambda *given: calls.put(given), 5)
+    with pytest.raises(RunError, match="input 'k': no value given"):
+        failed.result(10)
+    arrays, data, error = calls.get(timeout=10)
+    assert (arrays, data) == ([], 5)
+    assert "input 'k'" in error
+
+
+def test_a_callback_that_fails_costs_its_run_nothing(plan: Path, caplog: pytest.LogCaptureFixture) -> None:
+    future = InferenceSession(plan).run_async(["z"], FEEDS, lambda *given: 1 / 0)
+    assert future.result(10)[0].tolist() == [-7]
+    assert "the callback of run_async failed" in caplog.text
+
+
+def test_many_runs_in_order(plan: Path) -> None:
+    inputs = ({"x": X, "k": np.array([number])} for number in range(20))
+    results = [z.tolist() for (z,) in InferenceSession(plan).run_many(["z"], inputs)]
+    assert results == [[-number] for number in range(20)]
+
+
+def test_what_only_onnxruntime_can_write(plan: Path, tmp_path: Path) -> None:
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    with pytest.raises(RunError, match="optimized_model_filepath: a plan has no one optimized model"):
+        InferenceSession(plan, options)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])

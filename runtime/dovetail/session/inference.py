@@ -3,19 +3,21 @@
 import os
 import shutil
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import onnxruntime as ort
 
-from dovetail.plan import DeviceKind, RunError, shown
-from dovetail.runtime import SIMULATOR, Array, Event, Executor
+from dovetail.plan import DeviceKind, Plan, RunError, shown
+from dovetail.runtime import SIMULATOR, Array, Event, Executor, Value, to_array, to_value
 from dovetail.session.binding import IOBinding
 from dovetail.session.compiling import Loading, plan_of_model
+from dovetail.session.futures import Callback, listed
 from dovetail.session.node_arg import NodeArg, node_arg
 from dovetail.session.placed import tell_placement
-from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, choose_target, provider_names
+from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, check_providers, choose_target
 
 _PROVIDERS: Final[Mapping[DeviceKind, str]] = {"npu": NPU, "gpu": GPU, "cpu": CPU}
 
@@ -44,12 +46,13 @@ class InferenceSession:
 
         Args:
             path_or_bytes: A plan folder, an ONNX file, or the bytes of one.
-            sess_options: The number of threads and whether to optimize are taken from it.
-            providers: For a model: `NPUExecutionProvider` and `CPUExecutionProvider`, as names or (name, options); None
-                for both.
-            provider_options: For a model: options in the order of the providers. The NPU has `target`, as in
-                `dovetail compile -t`; without it, the environment variable DOVETAIL_TARGET or the installed vendor's
-                package decides.
+            sess_options: The number of threads and whether to optimize are taken from it; what else it can say
+                concerns how onnxruntime runs a whole model.
+            providers: `NPUExecutionProvider`, `GPUExecutionProvider` and `CPUExecutionProvider`, or onnxruntime's own
+                names, as names or (name, options); None for NPU and CPU. With a plan, those that it needs.
+            provider_options: For a model: options in the order of the providers. All but the CPU have `target`, as
+                in `dovetail compile -t`; without it, the environment variable DOVETAIL_TARGET or the installed
+                vendor's package decides.
             strict: Raise instead of moving a partition to another device, and where the NPU takes nothing of a model.
             emulate: Run the partitions of an NPU on the CPU, with the NPU's rounding of floats.
             shapes: For a model: input -> its whole shape.
@@ -60,29 +63,33 @@ class InferenceSession:
             DovetailError: If the model, plan, target or an option can't be used.
         """
         self._sess_options = ort.SessionOptions() if sess_options is None else sess_options
-        if self._sess_options.enable_profiling:
-            raise RunError("sess_options.enable_profiling: onnxruntime can't profile a plan; leave it False")
+        _check_options(self._sess_options)
         loading = Loading({name: tuple(shape) for name, shape in (shapes or {}).items()}, dims or {}, binds or {})
         model = path_or_bytes if isinstance(path_or_bytes, bytes) else Path(path_or_bytes)
-        if isinstance(model, bytes) or not model.is_dir():
-            plan, is_temporary = plan_of_model(model, choose_target(providers, provider_options), loading)
+        is_plan = isinstance(model, Path) and model.is_dir()
+        if is_plan:
+            if loading != Loading():
+                raise RunError(f"plan {shown(str(model))}: is compiled already; give sizes with a model only")
+            plan = Path(os.fspath(model))  # type: ignore[arg-type]
+            accelerator = None
+        else:
+            choice = choose_target(providers, provider_options)
+            accelerator = choice.accelerator
+            plan, is_temporary = plan_of_model(model, choice.target, loading)
             if is_temporary:
                 weakref.finalize(self, shutil.rmtree, plan.parent, ignore_errors=True)
-        elif providers is None and provider_options is None and loading == Loading():
-            plan = model
-        else:
-            raise RunError(f"plan {shown(str(model))}: is compiled already; give providers and sizes with a model only")
-        asked_for_npu = plan is not model and NPU in provider_names(providers)
         self._executor = Executor(
             plan,
             strict=strict,
             emulate=emulate,
-            verify=plan is model,  # a plan of the cache has been checked a moment ago
+            verify=is_plan,  # a plan of the cache has been checked a moment ago
             optimize=self._sess_options.graph_optimization_level != ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
             threads=self._sess_options.intra_op_num_threads,
         )
-        if asked_for_npu:
-            tell_placement(self._executor.plan, strict=strict)
+        if is_plan:
+            check_providers(providers, provider_options, _needed(self._executor.plan), plan.name)
+        if accelerator is not None:
+            tell_placement(self._executor.plan, accelerator, strict=strict)
 
     @property
     def events(self) -> list[Event]:
@@ -108,6 +115,54 @@ class InferenceSession:
         names = list(output_names or (spec.name for spec in self._executor.plan.outputs))
         outputs = self._executor.run(input_feed, names)
         return [outputs[name] for name in names]
+
+    def run_with_ort_values(
+        self, output_names: Sequence[str] | None, input_dict_ort_values: Mapping[str, Value], run_options: object = None
+    ) -> list[Value]:
+        """Run once on tensors of onnxruntime; as `run`, with a tensor per output. Text comes in NumPy arrays."""
+        feeds = {name: to_array(value, name) for name, value in input_dict_ort_values.items()}
+        names = list(output_names or (spec.name for spec in self._executor.plan.outputs))
+        return [to_value(array, name) for name, array in zip(names, self.run(names, feeds), strict=True)]
+
+    def run_async(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Array],
+        callback: Callback | None = None,
+        user_data: Any = None,
+        run_options: object = None,
+    ) -> "Future[list[Array]]":
+        """Begin a run, in the threads of the devices.
+
+        Args:
+            output_names: As for `run`.
+            input_feed: As for `run`; must stay as it is until the run has ended.
+            callback: Called as onnxruntime calls it, with the arrays, `user_data`, and an empty text; or with none
+                and the error as text.
+            user_data: Handed to the callback.
+            run_options: Not used.
+
+        Returns:
+            What gives the arrays, or raises the error.
+        """
+        names = list(output_names or (spec.name for spec in self._executor.plan.outputs))
+        return listed(self._executor.run_async(input_feed, names), names, callback, user_data)
+
+    def run_many(
+        self,
+        output_names: Sequence[str] | None,
+        input_feeds: Iterable[Mapping[str, Array]],
+        *,
+        depth: int | None = None,
+    ) -> Iterator[list[Array]]:
+        """Run one input after the other with all devices at work; see `Executor.run_many`."""
+        names = list(output_names or (spec.name for spec in self._executor.plan.outputs))
+        results = self._executor.run_many(input_feeds, names, depth=depth)
+        return ([outputs[name] for name in names] for outputs in results)
+
+    def reset(self) -> None:
+        """Try the devices again that have failed or were missing."""
+        self._executor.reset()
 
     def io_binding(self) -> IOBinding:
         """A binding for `run_with_iobinding`."""
@@ -138,3 +193,23 @@ class InferenceSession:
     def end_profiling(self) -> str:
         """An empty name, as onnxruntime gives where profiling is off."""
         return ""
+
+
+def _check_options(options: ort.SessionOptions) -> None:
+    """Refuse what would be asked for in vain.
+
+    Raises:
+        RunError: If a file is wanted that only onnxruntime can write.
+    """
+    if options.enable_profiling:
+        raise RunError("sess_options.enable_profiling: onnxruntime can't profile a plan; leave it False")
+    if path := options.optimized_model_filepath:
+        raise RunError(
+            f"sess_options.optimized_model_filepath: a plan has no one optimized model, got {shown(path)}; "
+            "leave it empty, or write a plan with `dovetail compile`"
+        )
+
+
+def _needed(plan: Plan) -> tuple[DeviceKind, ...]:
+    """The kinds of the devices that a plan has partitions for."""
+    return tuple(dict.fromkeys(partition.kind for partition in plan.partitions))

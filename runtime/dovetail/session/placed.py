@@ -1,26 +1,31 @@
-"""What a session says of a model that its NPU does not take whole."""
+"""What a session says of a model that its NPU or GPU does not take whole."""
 
 import logging
 from collections import Counter
 
-from dovetail.plan import Plan, PlanOperator, RunError, shown
+from dovetail.plan import DeviceKind, Plan, PlanOperator, RunError, shown
 
 _logger = logging.getLogger("dovetail.session")
 
 
-def tell_placement(plan: Plan, *, strict: bool) -> None:
-    """Log one warning where operators are not on the NPU, with the most frequent cause and what to do.
+def tell_placement(plan: Plan, kind: DeviceKind, *, strict: bool) -> None:
+    """Log one warning where operators are not on the device that was asked for, with the main cause and what to do.
+
+    Args:
+        plan: of a model compiled for a list of providers.
+        kind: of the first of them.
+        strict: do not take a plan that leaves the device idle.
 
     Raises:
-        RunError: If `strict`, and the NPU takes none.
+        RunError: If `strict`, and the device takes none.
     """
-    npu = plan.devices[0]
+    device = next((device for device in plan.devices if device.kind == kind), None)
     operators = [operator for operator in plan.operators if not operator.inside]
-    elsewhere = [operator for operator in operators if operator.device != npu.id]
-    if npu.kind != "npu" or not elsewhere:
+    elsewhere = [operator for operator in operators if device is not None and operator.device != device.id]
+    if device is None or not elsewhere:
         return
-    taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the NPU"
-    line = f"model {shown(plan.model.name)} on {plan.target}: {taken}; {_main_cause(elsewhere, npu.id)}"
+    taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the {kind.upper()}"
+    line = f"model {shown(plan.model.name)} on {plan.target}: {taken}; {_main_cause(elsewhere, device.id)}"
     if strict and len(elsewhere) == len(operators):
         raise RunError(f"{line}; strict mode allows no other device")
     _logger.warning(line)
