@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -88,10 +88,10 @@ def _of(causes: Mapping[str, str], name: str) -> str:
 @pytest.fixture
 def own_device() -> Iterator[OwnDevice]:
     device = OwnDevice()
-    register_backend("OwnDevice", device.open)
+    register_backend("OwnBackend", device.open)
     yield device
     device.over.set()
-    register_backend("OwnDevice", None)
+    register_backend("OwnBackend", None)
 
 
 class PlanFromText(Protocol):
@@ -110,6 +110,7 @@ class PlanFromText(Protocol):
         emulated: Mapping[int, str] | None = None,
         external: bool = False,
         path: Path | None = None,
+        concurrent: Sequence[tuple[int, int]] = (),
     ) -> Path: ...
 
 
@@ -123,6 +124,7 @@ def plan_from_text(tmp_path: Path) -> PlanFromText:
         emulated: Mapping[int, str] | None = None,
         external: bool = False,
         path: Path | None = None,
+        concurrent: Sequence[tuple[int, int]] = (),
     ) -> Path:
         final = path or tmp_path / "model.plan"
         targets = [text.partition(":")[0] for text in partitions]
@@ -136,7 +138,7 @@ def plan_from_text(tmp_path: Path) -> PlanFromText:
                 file = folder / f"partitions/{index:03d}.onnx"
                 onnx.save(model, file, save_as_external_data=external, location="weights.bin", size_threshold=0)
             plan = _plan(models, targets, (*devices, CPU), inputs, outputs, imitations.keys())
-            write_plan(plan, folder)
+            write_plan(_overlapping(plan, concurrent), folder)
         return final
 
     return write
@@ -192,6 +194,16 @@ def _plan(
         operators=(),
         transfers=(),
     )
+
+
+def _overlapping(plan: Plan, concurrent: Sequence[tuple[int, int]]) -> Plan:
+    """The plan with pairs of partitions, by their index, that are meant to run at the same time."""
+    names = [partition.id for partition in plan.partitions]
+    others: dict[str, list[str]] = {name: [] for name in names}
+    for one, two in concurrent:
+        others[names[one]].append(names[two])
+        others[names[two]].append(names[one])
+    return replace(plan, partitions=tuple(replace(each, concurrent=tuple(others[each.id])) for each in plan.partitions))
 
 
 def _partition(

@@ -22,7 +22,7 @@ PlanFromText = Callable[..., Path]
 OwnDevice = Any
 
 ABSENT = PlanDevice("npu", "npu", "an NPU that nothing runs", None, "fp16")
-TEST = replace(ABSENT, name="a device of the test's own", backend=BackendSpec("OwnDevice"))
+TEST = replace(ABSENT, name="a device of the test's own", backend=BackendSpec("OwnBackend"))
 UNKNOWN = replace(ABSENT, backend=BackendSpec("RknpuExecutionProvider"))
 NPU = {"npu", "npu (simulator)"}
 HTP = replace(

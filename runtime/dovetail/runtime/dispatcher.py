@@ -56,6 +56,11 @@ class Dispatcher:
                 self._refresh()
             return self._workers
 
+    def worker(self, partition: str) -> Worker:
+        """The worker of a partition as it is now; see `workers`."""
+        found = self._workers.get(partition) if self._version == self._devices.version else None
+        return found or self.workers()[partition]
+
     def run_elsewhere(self, failed: Worker, inputs: Sequence[Value], failure: DeviceFailure) -> list[Value]:
         """Run a partition whose device failed on the next device that can, and leave it there.
 

@@ -110,7 +110,7 @@ class Program:
             if state.version == version:
                 return state
         workers = self._dispatcher.workers()
-        return RunState(self.plan, self.wiring, workers, version)
+        return RunState(self.plan, self.wiring, workers, version, self._dispatcher.worker)
 
     def release(self, state: RunState) -> None:
         """Give a state back after a run that ended well; after another it may be in use somewhere still."""

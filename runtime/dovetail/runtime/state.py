@@ -24,7 +24,14 @@ from dovetail.runtime.worker import Worker
 class RunState:
     """The slots of a plan, and a call per step. For one run at a time."""
 
-    def __init__(self, plan: Plan, wiring: Wiring, workers: Mapping[str, Worker], version: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        wiring: Wiring,
+        workers: Mapping[str, Worker],
+        version: int,
+        current: Callable[[str], Worker],
+    ) -> None:
         """Bind everything that does not change from run to run.
 
         Args:
@@ -32,18 +39,20 @@ class RunState:
             wiring: Of the plan.
             workers: Partition -> its worker.
             version: Of the workers.
+            current: Partition -> the worker that it has by now, for partitions that are not bound.
         """
         self.version = version
         self.workers = [workers[step.partition] for step in wiring.steps]
         self.fixed = _fixed_tensors(plan, wiring, self.workers)
         self.values: list[Value | None] = [self.fixed.get(slot) for slot in range(len(plan.slots))]
         given = {spec.name for spec in plan.inputs}
+        self._current = current
         self._fed = {slot for slot, spec in enumerate(plan.slots) if spec.name in given}
         self.freed = [
             tuple(slot for slot in step.free if slot not in self.fixed and slot not in wiring.kept)
             for step in wiring.steps
         ]
-        self.calls = [self._call(step, worker) for step, worker in zip(wiring.steps, self.workers, strict=True)]
+        self.calls = [self._call(position, step) for position, step in enumerate(wiring.steps)]
 
     def inputs(self, step: Step) -> list[Value]:
         """The values that a step reads."""
@@ -63,12 +72,15 @@ class RunState:
             if slot not in self.fixed:
                 self.values[slot] = None
 
-    def _call(self, step: Step, worker: Worker) -> Callable[[], None]:
+    def _call(self, position: int, step: Step) -> Callable[[], None]:
+        worker = self.workers[position]
         if not worker.can_bind or not isinstance(worker.session, ort.InferenceSession):
-            return partial(self._run_loose, step, worker)
+            return partial(self._run_loose, position, step)
         return self._bound(step, worker, worker.session)
 
-    def _run_loose(self, step: Step, worker: Worker) -> None:
+    def _run_loose(self, position: int, step: Step) -> None:
+        # a device that an earlier step of this run found hanging is not waited for once more
+        worker = self.workers[position] = self._current(step.partition)
         self.store(step, worker.run(self.inputs(step)))
 
     def _bound(self, step: Step, worker: Worker, session: ort.InferenceSession) -> Callable[[], None]:
