@@ -1,6 +1,7 @@
 """A plan folder: `plan.json` and the files that it lists with their SHA-256."""
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from dovetail.plan.schema import Plan
 from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import PLAN_FILE, validate
 
+DIGEST_FILE = "plan.json.sha256"
+"""The digest of `plan.json` in the form of `sha256sum`, because no file can hold its own. Older plans have none."""
 _MAX_PLAN_BYTES = 256 * 2**20
 _PAYLOAD_FOLDERS = ("partitions", "blobs")
 """Here no file may lie that the plan does not list: a payload could name it as its weights."""
@@ -33,12 +36,14 @@ def write_plan(plan: Plan, folder: Path) -> None:
     """
     digests = {}
     for name in _files_below(folder):
-        if name != PLAN_FILE:
+        if name not in (PLAN_FILE, DIGEST_FILE):
             with open_inside(folder, name, what=f"plan {shown(str(folder))}", error=PlanError) as file:
                 digests[name] = sha256_file(file)
     listed = dataclasses.replace(plan, files=digests)
     validate(listed)
-    (folder / PLAN_FILE).write_text(plan_to_json(listed), encoding="utf-8", newline="\n")
+    data = plan_to_json(listed).encode()
+    (folder / PLAN_FILE).write_bytes(data)
+    (folder / DIGEST_FILE).write_bytes(_digest_line(data))
 
 
 def read_plan(path: Path, *, verify: bool = True) -> Plan:
@@ -57,6 +62,8 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
         data = file.read(_MAX_PLAN_BYTES + 1)
     if len(data) > _MAX_PLAN_BYTES:
         raise PlanError(f"{PLAN_FILE}: is larger than {_MAX_PLAN_BYTES} bytes; compile the model again")
+    if verify:
+        _check_own(path, data)
     try:
         plan = plan_from_json(data.decode())
     except UnicodeDecodeError as problem:
@@ -64,6 +71,20 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
     validate(plan)
     _check_payload(path, plan, verify)
     return plan
+
+
+def _digest_line(data: bytes) -> bytes:
+    return f"{hashlib.sha256(data).hexdigest()}  {PLAN_FILE}\n".encode()
+
+
+def _check_own(path: Path, data: bytes) -> None:
+    if not (path / DIGEST_FILE).exists():
+        return
+    label = f"plan {shown(str(path))}"
+    with open_inside(path, DIGEST_FILE, what=label, error=PlanError) as file:
+        wanted = _digest_line(data)
+        if file.read(len(wanted) + 1) != wanted:
+            raise PlanError(f"{label}: file {shown(PLAN_FILE)} is changed or truncated; compile the model again")
 
 
 def _check_payload(path: Path, plan: Plan, verify: bool) -> None:
