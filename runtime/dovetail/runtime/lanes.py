@@ -1,6 +1,7 @@
 """A thread per device, for plans whose devices work at the same time and for requests that nobody waits for."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeAlias
@@ -17,6 +18,7 @@ class Lanes:
         self._inboxes: dict[str, SimpleQueue[Job | None]] = {}
         self._lock = threading.Lock()
         self._closed = False
+        weakref.finalize(self, _end, self._inboxes)
 
     def put(self, device: str, job: Job) -> None:
         """Let the thread of a device do a job.
@@ -33,8 +35,7 @@ class Lanes:
         """Let every thread end once it has done what it has."""
         with self._lock:
             self._closed = True
-            for inbox in self._inboxes.values():
-                inbox.put(None)
+            _end(self._inboxes)
 
     def _start(self, device: str) -> "SimpleQueue[Job | None]":
         with self._lock:
@@ -47,6 +48,11 @@ class Lanes:
                 threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
                 self._inboxes[device] = inbox
             return self._inboxes[device]
+
+
+def _end(inboxes: "dict[str, SimpleQueue[Job | None]]") -> None:
+    for inbox in inboxes.values():
+        inbox.put(None)
 
 
 def _serve(inbox: "SimpleQueue[Job | None]") -> None:

@@ -1,6 +1,7 @@
 """Calls that are not waited for without end."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -36,6 +37,7 @@ class Watch:
         self._idle: list[SimpleQueue[_Call[object] | None]] = []
         self._lock = threading.Lock()
         self._closed = False
+        weakref.finalize(self, _end, self._idle)
 
     def call(self, function: Callable[[], _R]) -> _R:
         """What a function returns, or raises.
@@ -64,15 +66,18 @@ class Watch:
         """Let the idle threads end, and the others when they are done."""
         with self._lock:
             self._closed = True
-            for inbox in self._idle:
-                inbox.put(None)
-            self._idle.clear()
+            _end(self._idle)
 
     def _start(self) -> "SimpleQueue[_Call[object] | None]":
         inbox: SimpleQueue[_Call[object] | None] = SimpleQueue()
         # a daemon: the end of the program does not wait for a device that hangs
         threading.Thread(target=_serve, args=(inbox,), name="dovetail-watched", daemon=True).start()
         return inbox
+
+
+def _end(idle: "list[SimpleQueue[_Call[object] | None]]") -> None:
+    while idle:
+        idle.pop().put(None)
 
 
 def _serve(inbox: "SimpleQueue[_Call[object] | None]") -> None:
