@@ -4,6 +4,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -34,6 +35,17 @@ def test_descriptions_are_those_of_onnxruntime(model: Path, plan: Path) -> None:
     assert ours.get_providers() == ["CPUExecutionProvider"]
     assert ours.end_profiling() == theirs.end_profiling()
     assert ours.events == []
+
+
+def test_what_a_model_says_of_itself_is_kept(model: Path) -> None:
+    proto = onnx.load(model)
+    proto.producer_name, proto.domain, proto.model_version, proto.doc_string = "maker", "org.example", 7, "Says what."
+    onnx.helper.set_model_props(proto, {"names": "{0: 'cat'}", "stride": "32"})
+    onnx.save(proto, model)
+    theirs = ort.InferenceSession(model).get_modelmeta()
+    ours = InferenceSession(model, providers=["CPUExecutionProvider"]).get_modelmeta()
+    for field in ("producer_name", "graph_name", "domain", "description", "version", "custom_metadata_map"):
+        assert getattr(ours, field) == getattr(theirs, field)
 
 
 def test_session_options_are_taken(plan: Path) -> None:

@@ -46,7 +46,7 @@ def make_plan(
     figures = unit_costs(costing, problem.costs.source)
     return Plan(
         dovetail_version=__version__,
-        model=ModelInfo(graph.name, graph.sha256, graph.bindings, graph.eliminated()),
+        model=_model_info(graph),
         target=target.ref,
         objective=options.objective,
         predicted=predicted(problem, placed, arrangement, options.placing),
@@ -63,6 +63,22 @@ def make_plan(
             *dict.fromkeys(moved.cause for moved in placement.moved),
             *limit_notes(graph, target, problem, partitions),
         ),
+    )
+
+
+def _model_info(graph: Graph) -> ModelInfo:
+    model = graph.model
+    return ModelInfo(
+        name=graph.name,
+        sha256=graph.sha256,
+        bindings=graph.bindings,
+        eliminated=graph.eliminated(),
+        metadata=dict(model.metadata_props),
+        graph=model.graph.name or "",
+        producer=model.producer_name or "",
+        domain=model.domain or "",
+        version=model.model_version or 0,
+        description=model.doc_string or "",
     )
 
 

@@ -28,11 +28,13 @@ def _version(document: Document) -> int:
 
 
 def _one_to_two(document: Document) -> None:
-    """Schema 2 knows costs, batch sizes, and which partitions run at the same time.
+    """Schema 2 knows costs, batch sizes, what a model says of itself, and which partitions run at the same time.
 
     A plan of schema 1 was run in the order of its steps: each of its partitions comes after the one before it.
     """
     document["schema_version"] = 2
+    about = {"metadata": {}, "graph": "", "producer": "", "domain": "", "version": 0, "description": ""}
+    _complete(document.get("model"), about)
     _complete(document, {"costs": [], "batch": None, "variants": []})
     _complete(
         document.get("predicted"),

@@ -223,6 +223,14 @@ class ModelInfo:
     """The loading options, as `--shape x` -> `1,3,224,224`, `--dim batch` -> `1`, `--bind sr` -> `16000`."""
     eliminated: tuple[str, ...] = ()
     """Original nodes that folded away at compile time."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Its `metadata_props`: what its makers say of it, for example labels."""
+    graph: str = ""
+    """The graph's name in the file."""
+    producer: str = ""
+    domain: str = ""
+    version: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dovetail.runtime import SIMULATOR, Array, Event, Executor, Value, to_array,
 from dovetail.session.binding import IOBinding
 from dovetail.session.compiling import Loading, plan_of_model
 from dovetail.session.futures import Callback, listed
-from dovetail.session.node_arg import NodeArg, node_arg
+from dovetail.session.node_arg import ModelMetadata, NodeArg, node_arg
 from dovetail.session.placed import tell_placement
 from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, check_providers, choose_target
 
@@ -179,6 +179,17 @@ class InferenceSession:
     def get_outputs(self) -> list[NodeArg]:
         """The outputs, with onnxruntime's names of types."""
         return [node_arg(spec) for spec in self._executor.plan.outputs]
+
+    def get_modelmeta(self) -> ModelMetadata:
+        """What the model's makers say of it."""
+        model = self._executor.plan.model
+        return ModelMetadata(
+            model.producer, model.graph, model.domain, model.description, model.version, dict(model.metadata)
+        )
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """None: constants are compiled in."""
+        return []
 
     def get_providers(self) -> list[str]:
         """The providers where partitions really run; an NPU that is emulated is a CPU. The CPU is always among them."""

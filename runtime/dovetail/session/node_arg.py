@@ -1,4 +1,4 @@
-"""Inputs and outputs as onnxruntime describes them."""
+"""Models, their inputs and outputs, as onnxruntime describes them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +17,18 @@ class NodeArg:
     """For example `tensor(float)`."""
     shape: list[Dim]
     """Sizes, names of symbolic sizes, None where nothing is known; empty also where the rank is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What stands in a model file about the model, like onnxruntime's class of this name."""
+
+    producer_name: str
+    graph_name: str
+    domain: str
+    description: str
+    version: int
+    custom_metadata_map: dict[str, str]
 
 
 def node_arg(spec: TensorSpec) -> NodeArg:
