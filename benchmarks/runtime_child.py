@@ -67,25 +67,23 @@ def runner(way: str, path: str, feeds: dict[str, np.ndarray]) -> object:
     return lambda: executor.run(feeds)
 
 
-def two_threads(model: str, plan: str, rounds: str, *shape: str) -> dict[str, float]:
-    """One session with two threads of its own, against a plan on a pool of two that all its sessions share."""
+def two_threads(way: str, model: str, plan: str, rounds: str, *shape: str) -> dict[str, float]:
+    """One session with two threads of its own, against a plan: on a pool of two, or as onnxruntime's defaults are."""
     from runtime_models import ratio  # it imports the compiler, which the figures of memory must not have
 
     feeds = {"t0": np.ones([int(dim) for dim in shape], np.float32)}
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
     whole = ort.InferenceSession(model, options)  # made before the pool: later ones must use that
-    default = None if plan == "-" else [ort.InferenceSession(str(each), options) for each in partitions(plan)]
-    share_thread_pool(2)
-    executor = Executor(plan)
-    assert default is not None
-    ways = [
-        lambda: whole.run(None, feeds),
-        lambda: executor.run(feeds),
-        lambda: through(default, feeds["t0"]),
-    ]
-    unsplit, ours, theirs = ratio(ways, int(rounds), block=5, pause_s=0.05)
-    return {"unsplit": unsplit, "ours": ours, "defaults": theirs}
+    if way == "defaults":
+        sessions = [ort.InferenceSession(str(each), options) for each in partitions(plan)]
+        split = lambda: through(sessions, feeds["t0"])  # noqa: E731
+    else:
+        share_thread_pool(2)
+        executor = Executor(plan)
+        split = lambda: executor.run(feeds)  # noqa: E731
+    unsplit, ours = ratio([lambda: whole.run(None, feeds), split], int(rounds), block=5, pause_s=0.05)
+    return {"unsplit": unsplit, "split": ours}
 
 
 def partitions(plan: str) -> list[Path]:

@@ -119,7 +119,7 @@ def test_an_output_without_a_numpy_type_is_an_error(plan_from_text: PlanFromText
 
 
 def test_no_copy_between_partitions(plan_from_text: PlanFromText) -> None:
-    rows = 1 << 20
+    rows = 1 << 10
     chain = [f"cpu: p (float[{rows}] t{i}) => (float[{rows}] t{i + 1}) {{ t{i + 1} = Neg(t{i}) }}" for i in range(4)]
     plan = plan_from_text(*chain, inputs=("t0",), outputs=("t4",))
     with Executor(plan) as executor:
@@ -130,19 +130,22 @@ def test_no_copy_between_partitions(plan_from_text: PlanFromText) -> None:
     assert addresses[1] == addresses[3] != addresses[2]
 
 
-def test_dynamic_tensors_are_freed_after_their_last_use(plan_from_text: PlanFromText) -> None:
-    chain = [f"cpu: p (float[n] t{i}) => (float[n] t{i + 1}) {{ t{i + 1} = Relu(t{i}) }}" for i in range(6)]
+@pytest.mark.parametrize("size", ["n", str(1 << 20)])
+def test_dynamic_and_large_tensors_are_freed_after_their_last_use(plan_from_text: PlanFromText, size: str) -> None:
+    chain = [f"cpu: p (float[{size}] t{i}) => (float[{size}] t{i + 1}) {{ t{i + 1} = Relu(t{i}) }}" for i in range(6)]
     plan = plan_from_text(*chain, inputs=("t0",), outputs=("t6",))
+    numbers = np.linspace(-1, 1, 1 << 20, dtype=np.float32)
     with Executor(plan) as executor:
         program = executor._first
         state = program.acquire()
-        program.feed(state, {"t0": np.array([-1, 1], np.float32)})
+        program.feed(state, {"t0": numbers})
         for call, freed in zip(state.calls, state.freed, strict=True):
             call()
             state.release(freed)
             assert sum(value is not None for value in state.values) == 2, "the input, and what was made last"
+        np.testing.assert_array_equal(program.results(state, {}, ["t6"])["t6"], np.maximum(numbers, 0))
         program.release(state)
-        assert not any(state.values)
+        assert all(value is None for value in state.values)
 
 
 def test_results_of_later_runs_are_other_arrays(plan_from_text: PlanFromText) -> None:

@@ -39,6 +39,9 @@ class Program:
         self._dispatcher = Dispatcher(plan, folder, devices)
         workers = self._dispatcher.workers()
         self.wiring = wire(plan, {name: worker.device for name, worker in workers.items()})
+        # a caller that waits for a device leaves its core to the CPU's thread; one that computes holds up the others
+        others = [lane for lane in self.wiring.lanes if devices[lane].kind != "cpu"]
+        self._home = next(iter((*others, *self.wiring.lanes)), "")
         self._check = FeedCheck(plan.inputs)
         self._slot_of = {spec.name: slot for slot, spec in enumerate(plan.slots)}
         fed = [spec for spec in plan.inputs if spec.name in self._slot_of]
@@ -64,7 +67,7 @@ class Program:
         arrays = self._check(feeds)
         if self.wiring.overlaps:
             request = Request(self, self._lanes, arrays, names)
-            return request.run_here(self.wiring.lanes[0])
+            return request.run_here(self._home)
         state = self.acquire()
         self.feed(state, arrays)
         todo = iter(enumerate(zip(state.calls, state.freed, strict=True)))

@@ -1,14 +1,14 @@
 """What one run at a time has for itself: memory for the tensors between partitions, and calls that are bound to it.
 
 ONNX Runtime is told once where the inputs and outputs of a partition lie. What is left of a step is one call of
-native code, 1.5 us; telling it for every run took 25 us. Tensors whose size is not known ahead, that text holds, or
-that another library makes are handed over one by one.
+native code, 1.5 us; telling it for every run took 25 us. Tensors that are large, whose size is not known ahead, that
+hold text, or that another library makes are handed over one by one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
@@ -19,6 +19,10 @@ from dovetail.runtime.memory import LINE, lay_out
 from dovetail.runtime.values import Value, to_array, to_ort
 from dovetail.runtime.wiring import Wiring
 from dovetail.runtime.worker import Worker
+
+_SMALL: Final = 2**18
+"""Bytes. Larger tensors are ONNX Runtime's: it has them in one arena with the insides of the partitions, where one takes
+the place of the other, and what it takes to hand them over is nothing beside what it takes to fill them."""
 
 
 class RunState:
@@ -164,7 +168,7 @@ def _fixed_tensors(plan: Plan, wiring: Wiring, workers: Sequence[Worker]) -> dic
 
 
 def known_form(spec: TensorSpec) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Type and shape of a tensor of numbers; None where a size or NumPy's type is not known, or it has no elements."""
+    """Type and shape of a small tensor of numbers; None where a size or NumPy's type is not known, or a size is 0."""
     if spec.shape is None or spec.dtype == "string":
         return None
     shape: tuple[int, ...] = tuple(dim for dim in spec.shape if isinstance(dim, int))
@@ -172,4 +176,5 @@ def known_form(spec: TensorSpec) -> tuple[np.dtype[Any], tuple[int, ...]] | None
         dtype = np.dtype(spec.dtype)
     except TypeError:
         return None
-    return (dtype, shape) if len(shape) == len(spec.shape) and 0 not in shape and dtype.kind in "biuf" else None
+    is_known = len(shape) == len(spec.shape) and 0 not in shape and dtype.kind in "biuf"
+    return (dtype, shape) if is_known and prod(shape) * dtype.itemsize <= _SMALL else None
