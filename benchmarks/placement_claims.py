@@ -147,9 +147,9 @@ def _specials(specials: Sequence[Special]) -> list[Claim]:
         if not chosen:
             continue
         wide, slow = max(chosen, key=lambda each: each.gap), max(chosen, key=lambda each: each.seconds)
-        over = sum(each.gap > most_gap for each in chosen)
-        figures = f"worst {wide.gap:.3%} ({wide.name}), {over} of {len(chosen)} above"
-        claims.append(Claim(f"{text}: gap at most {most_gap:.1%}", over == 0, figures))
+        over = sum(each.gap > most_gap * (1 + ROUNDING) for each in chosen)
+        figures = f"worst {wide.gap:.4%} ({wide.name}), {over} of {len(chosen)} above"
+        claims.append(Claim(f"{text}: gap at most {most_gap:.2%}", over == 0, figures))
         late = sum(each.seconds > most_seconds for each in chosen)
         figures = f"longest {slow.seconds:.2f} s ({slow.name}), {late} of {len(chosen)} above"
         if math.isfinite(most_seconds):

@@ -23,8 +23,8 @@ _ROUGH_CUTS = 3
 """For the latency and the energy alone: their lines only close the ends."""
 _FIRST_CUTS = 12
 """For the first product, whose corner is a guess."""
-_CUTS_SHARE = 3.5
-"""Cuts in all, for those that one sum may take."""
+_LATER_CUTS, _ALL_CUTS = 0.9, 3.2
+"""For each further one, and for all together: parts and times of what a single sum may take."""
 _MOST_SUMS = 40
 
 
@@ -43,7 +43,7 @@ def least_product(
     sums = _Sums(search, latency, energy, limits)
     sums.solve(1.0, 0.0, _ROUGH_CUTS)
     sums.solve(0.0, 1.0, _ROUGH_CUTS)
-    most = _CUTS_SHARE * search.effort.cuts
+    most, later = _ALL_CUTS * search.effort.cuts, round(_LATER_CUTS * search.effort.cuts)
     before, is_exact = (0.0, 0.0), False
     for number in range(_MOST_SUMS):
         if any(math.isinf(least) for *_, least in sums.lines):  # nothing keeps the limits
@@ -55,14 +55,21 @@ def least_product(
             break
         is_stuck = np.allclose(corner, before, rtol=search.effort.gap / 10, atol=0.0)
         if sums.cuts < most and not is_stuck:
-            sums.solve(corner[1], corner[0], search.effort.cuts if number else _FIRST_CUTS)
+            sums.solve(*_tangent(corner), later if number else _FIRST_CUTS)
         elif close and not (is_exact and is_stuck):
             is_exact = True
-            sums.solve_exactly(corner[1], corner[0])
+            sums.solve_exactly(*_tangent(corner))
         else:
             break
         before = corner
     return sums.best
+
+
+def _tangent(corner: tuple[float, float]) -> tuple[float, float]:
+    """The factors of the sum that touches the product in a corner, of the size of 1: HiGHS fails on large numbers."""
+    latency, energy = corner
+    most = max(latency, energy, 1e-300)
+    return energy / most, latency / most
 
 
 class _Sums:
