@@ -10,6 +10,8 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +60,12 @@ def weights(way: str, path: str, *shape: str) -> dict[str, float]:
     return {"resident": resident(), "start": start, "proportional": proportional()}
 
 
-def runner(way: str, path: str, feeds: dict[str, np.ndarray]) -> object:
+def runner(way: str, path: str, feeds: dict[str, np.ndarray]) -> Callable[[], object]:
     """A call that runs the model once."""
     if way == "unsplit":
-        session = ort.InferenceSession(path, one_thread())
-        return lambda: session.run(None, feeds)
+        return partial(ort.InferenceSession(path, one_thread()).run, None, feeds)
     executor = Executor(path, threads=1, verify=False, share_weights=way == "shared")
-    return lambda: executor.run(feeds)
+    return partial(executor.run, feeds)
 
 
 def two_threads(way: str, model: str, plan: str, rounds: str, *shape: str) -> dict[str, float]:
@@ -77,12 +78,12 @@ def two_threads(way: str, model: str, plan: str, rounds: str, *shape: str) -> di
     whole = ort.InferenceSession(model, options)  # made before the pool: later ones must use that
     if way == "defaults":
         sessions = [ort.InferenceSession(str(each), options) for each in partitions(plan)]
-        split = lambda: through(sessions, feeds["t0"])  # noqa: E731
+        split = partial(through, sessions, feeds["t0"])
     else:
         share_thread_pool(2)
         executor = Executor(plan)
-        split = lambda: executor.run(feeds)  # noqa: E731
-    unsplit, ours = ratio([lambda: whole.run(None, feeds), split], int(rounds), block=5, pause_s=0.05)
+        split = partial(executor.run, feeds)
+    unsplit, ours = ratio([partial(whole.run, None, feeds), split], int(rounds), block=5, pause_s=0.05)
     return {"unsplit": unsplit, "split": ours}
 
 

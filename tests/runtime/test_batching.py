@@ -96,7 +96,7 @@ def test_it_is_said_once_for_each_batch_size(tmp_path: Path) -> None:
             executor.run(feeds(5))
             executor.run_async(feeds(3)).result(timeout=20)
         said = [(event.kind, event.cause) for event in executor.events]
-    assert said == [("batch", "batch 5 runs as 4 and 1"), ("batch", "batch 3 runs as 4 (1 rows added)")]
+    assert said == [("batch", "batch 5 runs as 4 and 1"), ("batch", "batch 3 runs as 4 (1 row added)")]
 
 
 def test_the_cheaper_way_is_taken(tmp_path: Path) -> None:

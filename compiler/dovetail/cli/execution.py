@@ -78,6 +78,9 @@ def _event_texts(events: Sequence[Event]) -> Iterator[tuple[str, str]]:
     for event in events:
         partitions.setdefault((event.kind, event.device, event.moved_to, event.cause), []).append(event.partition)
     for (kind, device, moved_to, cause), names in partitions.items():
+        if not device:  # a batch size that the plan does not have
+            yield kind, cause
+            continue
         rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
         moved = f" -> {moved_to}" if moved_to else ""
         yield kind, f"{', '.join(names[:MAX_NAMES])}{rest}: {device}{moved}: {cause}"

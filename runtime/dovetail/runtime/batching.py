@@ -94,7 +94,7 @@ class Batching:
             f"{count} x {size}" if (count := [p.size for p in pieces].count(size)) > 1 else str(size)
             for size in dict.fromkeys(piece.size for piece in pieces)
         )
-        return f"batch {rows} runs as {runs}" + (f" ({added} rows added)" if added else "")
+        return f"batch {rows} runs as {runs}" + (f" ({added} row{'s' * (added > 1)} added)" if added else "")
 
     def _check(self, rows: int) -> None:
         made = f"plan of {shown(self._name)}: it was made for batch {', '.join(map(str, self.sizes))}, got {rows}"

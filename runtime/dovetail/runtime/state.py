@@ -21,8 +21,8 @@ from dovetail.runtime.wiring import Wiring
 from dovetail.runtime.worker import Worker
 
 _SMALL: Final = 2**18
-"""Bytes. Larger tensors are ONNX Runtime's: it has them in one arena with the insides of the partitions, where one takes
-the place of the other, and what it takes to hand them over is nothing beside what it takes to fill them."""
+"""Bytes. Larger tensors are ONNX Runtime's: it has them in one arena with the insides of the partitions, where one
+takes the place of the other, and what it takes to hand them over is nothing beside what it takes to fill them."""
 
 
 class RunState:
