@@ -29,8 +29,8 @@ class FeedCheck:
             array = feeds.get(name)
             if (
                 type(array) is not np.ndarray
-                or array.dtype != dtype
                 or array.shape != shape
+                or array.dtype != dtype
                 or not array.flags.c_contiguous
             ):
                 return check_feeds(self._inputs, feeds)

@@ -26,10 +26,11 @@ class Lanes:
         Raises:
             RuntimeError: If the lanes are closed.
         """
-        inbox = self._inboxes.get(device)
-        if inbox is None or self._closed:
-            inbox = self._start(device)
-        inbox.put(job)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("closed")
+            inbox = self._inboxes.get(device) or self._start(device)
+            inbox.put(job)
 
     def close(self) -> None:
         """Let every thread end once it has done what it has."""
@@ -38,16 +39,11 @@ class Lanes:
             _end(self._inboxes)
 
     def _start(self, device: str) -> "SimpleQueue[Job | None]":
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("closed")
-            if device not in self._inboxes:
-                inbox: SimpleQueue[Job | None] = SimpleQueue()
-                name = f"dovetail-{device}"
-                # a daemon: an executor that is never closed does not hold up the end of the program
-                threading.Thread(target=_serve, args=(inbox,), name=name, daemon=True).start()
-                self._inboxes[device] = inbox
-            return self._inboxes[device]
+        inbox: SimpleQueue[Job | None] = SimpleQueue()
+        # a daemon: an executor that is never closed does not hold up the end of the program
+        threading.Thread(target=_serve, args=(inbox,), name=f"dovetail-{device}", daemon=True).start()
+        self._inboxes[device] = inbox
+        return inbox
 
 
 def _end(inboxes: "dict[str, SimpleQueue[Job | None]]") -> None:

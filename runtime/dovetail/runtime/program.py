@@ -1,6 +1,5 @@
 """A plan for one batch size, ready to run: its workers, and the states of its runs."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -50,7 +49,6 @@ class Program:
         self._ends = list(self.wiring.kept)
         self._names = [spec.name for spec in plan.outputs]
         self._idle: list[RunState] = []
-        self._lock = threading.Lock()
         self.release(self.acquire())  # so that what can't be bound is said now
 
     def placement(self) -> dict[str, str]:
@@ -142,7 +140,6 @@ class Program:
         if isinstance(problem, RunError):
             raise problem
         failure = problem if isinstance(problem, DeviceFailure) else DeviceFailure(one_line(str(problem)))
-        failure.__cause__ = None if failure is problem else problem
         step = self.wiring.steps[position]
         state.store(step, self._dispatcher.run_elsewhere(state.workers[position], state.inputs(step), failure))
 

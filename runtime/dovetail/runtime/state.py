@@ -128,10 +128,14 @@ def _run_rebound(
         made: Places and names of outputs that ONNX Runtime makes, with their slots.
         lets_go: Whether inputs must not be held after the run.
     """
+    converted = []  # a binding keeps nothing alive
     for name, slot in reads:
         value = values[slot]
         assert value is not None
-        binding.read(name, value if isinstance(value, np.ndarray | ort.OrtValue) else to_ort(value, name))
+        if not isinstance(value, np.ndarray | ort.OrtValue):
+            value = to_ort(value, name)
+            converted.append(value)
+        binding.read(name, value)
     for name, slot, dtype, shape in fresh:
         array = np.empty(shape, dtype)
         values[slot] = array
