@@ -14,12 +14,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-from runtime_child import one_thread
+from runtime_child import one_thread, partitions, through
 from runtime_models import SLEEPER, conv_net, cut, feeds_of, mlp, ratio, two_devices
 
 from dovetail.plan import read_plan
@@ -64,29 +65,35 @@ def child(task: str, *arguments: object) -> dict[str, float]:
 
 
 def overhead(folder: Path, quick: bool) -> Iterator[Line]:
-    """The convolutions in more and more partitions, one thread."""
+    """The convolutions in more and more partitions, one thread; and the same sessions called by hand."""
     model, feeds = conv_net(32, 28), feeds_of((1, 32, 28, 28))
     session = ort.InferenceSession(model.SerializeToString(), one_thread())
     for count, limit in CUTS.items():
-        with Executor(cut(model, count, folder), threads=1) as executor:
-            whole, ours = ratio(
-                [lambda: session.run(None, feeds), lambda executor=executor: executor.run(feeds)], 60 if quick else 500
-            )
-        yield Line(f"conv50 32x28x28, {count} partitions, 1 thread", ours / whole, limit, more=f"{whole * 1e3:.2f} ms")
+        plan = cut(model, count, folder)
+        sessions = [ort.InferenceSession(str(each), one_thread()) for each in partitions(str(plan))]
+        with Executor(plan, threads=1) as executor:
+            ways = [
+                partial(session.run, None, feeds),
+                partial(executor.run, feeds),
+                partial(through, sessions, feeds["t0"]),
+            ]
+            whole, ours, by_hand = ratio(ways, 8 if quick else 50, block=10)
+        more = f"{whole * 1e3:.2f} ms; sessions called by hand {by_hand / whole:.3f}"
+        yield Line(f"conv50 32x28x28, {count} partitions, 1 thread", ours / whole, limit, more=more)
 
 
 def small_overhead(folder: Path, quick: bool) -> Iterator[Line]:
     """What each partition adds to a model that takes next to no time."""
     model, feeds = mlp(), feeds_of((1, 64))
     session = ort.InferenceSession(model.SerializeToString(), one_thread())
-    for count in (10, 25, 50):
-        with Executor(cut(model, count, folder), threads=1) as executor:
-            whole, ours = ratio(
-                [lambda: session.run(None, feeds), lambda executor=executor: executor.run(feeds)],
-                2_000 if quick else 20_000,
-            )
-        extra = (ours - whole) / (count - 1) * 1e6
-        yield Line(f"MLP 50x64, {count} partitions, each extra one", extra, 2.0, "us", f"{whole * 1e6:.1f} us unsplit")
+    with Executor(cut(model, 1, folder), threads=1) as uncut:
+        for count in (2, 5, 10, 25, 50):
+            with Executor(cut(model, count, folder), threads=1) as executor:
+                ways = [partial(session.run, None, feeds), partial(uncut.run, feeds), partial(executor.run, feeds)]
+                whole, one, ours = ratio(ways, 20 if quick else 100, block=200)
+            more = f"us: session {whole * 1e6:.1f}, plan of 1 partition {one * 1e6:.1f}, of {count} {ours * 1e6:.1f}"
+            extra = (ours - one) / (count - 1) * 1e6
+            yield Line(f"MLP 50x64, {count} partitions, each extra one", extra, 2.0, "us", more)
 
 
 def threads(folder: Path, quick: bool) -> Iterator[Line]:
@@ -122,8 +129,11 @@ def weight_memory(folder: Path, quick: bool) -> Iterator[Line]:
     whole, ours = (sizes[way]["resident"] for way in ("unsplit", "split"))
     more = f"{ours / MIB:.0f} of {whole / MIB:.0f} MiB"
     yield Line("MatMul model of 400 MiB, 10 partitions, resident memory", ours / whole, 1.1, more=more)
+    inner = folder / "tiny"
+    inner.mkdir()
+    tiny = cut(mlp(WIDE, 1), 1, inner, 1)
     for way, limit in (("split", 4.4), ("shared", 1.1)):
-        total = four_processes(way, plan) / (WIDE * WIDE * 4 * WIDE_LAYERS)
+        total = (four_processes(way, plan) - four_processes(way, tiny)) / (WIDE * WIDE * 4 * WIDE_LAYERS)
         name = "packed, a copy each" if way == "split" else "share_weights=True"
         yield Line(f"the same in 4 processes, {name}", total, limit, "times its weights, proportional set size")
     for batch, limit in ((1, 1.3), (16, 3.0)):
@@ -131,15 +141,16 @@ def weight_memory(folder: Path, quick: bool) -> Iterator[Line]:
 
 
 def four_processes(way: str, plan: Path) -> float:
-    """Proportional bytes of four processes that run a plan, beyond what they have without it."""
+    """Proportional bytes of four processes that have run a plan, together."""
     command = [sys.executable, str(CHILD), "weights", way, str(plan), "1", str(WIDE)]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for each in running:
         assert each.stdout is not None
         assert each.stdout.readline() == "ready\n"
     total = sum(proportional_of(each.pid) for each in running)
-    starts = [json.loads(each.communicate("\n")[0].splitlines()[-1])["start"] for each in running]
-    return total - sum(starts)
+    for each in running:
+        each.communicate("\n")
+    return total
 
 
 def proportional_of(process: int) -> int:

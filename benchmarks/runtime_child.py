@@ -26,12 +26,6 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def proportional() -> int:
-    """The same, pages that several processes share divided among them."""
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
 def one_thread() -> ort.SessionOptions:
     """Options of the unsplit session."""
     options = ort.SessionOptions()
@@ -52,12 +46,11 @@ def activations(way: str, path: str, *shape: str) -> dict[str, float]:
 def weights(way: str, path: str, *shape: str) -> dict[str, float]:
     """The memory of a process that has loaded a model and run it; waits for a line before it ends."""
     feeds = {"t0": np.ones([int(dim) for dim in shape], np.float32)}
-    start = resident()
     run = runner(way, path, feeds)
     run()
     print("ready", flush=True)
     sys.stdin.readline()
-    return {"resident": resident(), "start": start, "proportional": proportional()}
+    return {"resident": resident()}
 
 
 def runner(way: str, path: str, feeds: dict[str, np.ndarray]) -> Callable[[], object]:

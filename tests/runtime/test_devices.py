@@ -76,6 +76,15 @@ def test_missing_plugin_names_the_package(plan_from_text: PlanFromText, monkeypa
         )
 
 
+def test_missing_pytorch_names_the_extra(plan_from_text: PlanFromText, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dovetail.gpu", None)  # what Python does where a module is not installed
+    torch = replace(ABSENT, backend=BackendSpec("PyTorch"))
+    with Executor(plan_from_text(RELU, NEG, devices=[torch])) as executor:
+        np.testing.assert_array_equal(executor.run({"x": X})["y"], Y)
+        assert executor.events[0].kind == "device-missing"
+        assert "PyTorch needs the extra gpu, which is not installed" in executor.events[0].cause
+
+
 def test_strict_raises_for_a_missing_device(plan_from_text: PlanFromText) -> None:
     with pytest.raises(
         RunError, match=r"partition '000-npu': device 'npu' is missing, .*; strict mode allows no other"

@@ -75,6 +75,7 @@ def test_closed_executor_says_so(plan_from_text: PlanFromText) -> None:
         ("float[2,3]", X.astype(">f4")),
         ("float[2,0]", np.zeros((2, 0), np.float32)),
         ("float16[2,3]", X.astype(np.float16)),
+        ("double[n,3]", X.astype(np.float64)),
         ("bool[2]", np.array([True, False])),
         ("bool", np.array(True)),
         ("float", np.float32(3)),
