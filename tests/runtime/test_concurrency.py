@@ -68,6 +68,20 @@ def test_a_plan_without_overlap_runs_in_the_callers_thread(chain: Path, own_devi
     assert seen == [threading.current_thread().name, "dovetail-npu"]
 
 
+def test_the_caller_waits_for_the_device_and_leaves_the_cpu_to_its_thread(diamond: Path, own_device: OwnDevice) -> None:
+    seen: list[threading.Thread] = []
+
+    def note(outputs: list[Array]) -> list[Array]:
+        seen.append(threading.current_thread())
+        return outputs
+
+    own_device.spoils = note
+    with Executor(diamond) as executor:
+        executor.run(x())
+        assert seen == [threading.current_thread()]
+        assert "dovetail-cpu" in {thread.name for thread in threading.enumerate()}
+
+
 def test_overlapping_runs_of_several_threads_stay_apart(diamond: Path) -> None:
     wrong: list[float] = []
 

@@ -168,6 +168,17 @@ def test_an_output_that_another_partition_reads_is_the_callers(plan_from_text: P
     np.testing.assert_array_equal(first["y"], 2 * np.maximum(X, 0))
 
 
+def test_an_output_of_another_shape_than_the_model_says_is_given_as_onnxruntime_gives_it(
+    plan_from_text: PlanFromText,
+) -> None:
+    nonzero = "cpu: p (float[2,3] a) => (int64[2,6] y) { y = NonZero(a) }"
+    with Executor(plan_from_text(RELU, nonzero)) as executor:
+        for shift in (0, 1, 9):
+            x = X + shift
+            np.testing.assert_array_equal(executor.run({"x": x})["y"], np.array(np.nonzero(np.maximum(x, 0))))
+        assert executor.events == []
+
+
 def test_several_executors_and_threads_at_once(plan_from_text: PlanFromText, tmp_path: Path) -> None:
     first = plan_from_text(RELU, DOUBLE)
     second = plan_from_text(RELU, "cpu: p (float[2,3] a) => (float[2,3] y) { y = Neg(a) }", path=tmp_path / "b.plan")

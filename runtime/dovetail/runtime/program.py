@@ -10,6 +10,7 @@ from dovetail.runtime.devices import Devices
 from dovetail.runtime.dispatcher import Dispatcher
 from dovetail.runtime.feeds import Array, FeedCheck
 from dovetail.runtime.lanes import Lanes
+from dovetail.runtime.providers import CPU_PROVIDER
 from dovetail.runtime.request import Request
 from dovetail.runtime.sessions import DeviceFailure
 from dovetail.runtime.state import RunState
@@ -49,6 +50,7 @@ class Program:
         self._ends = list(self.wiring.kept)
         self._names = [spec.name for spec in plan.outputs]
         self._idle: list[RunState] = []
+        self._unsure: frozenset[int] = frozenset()
         self.release(self.acquire())  # so that what can't be bound is said now
 
     def placement(self) -> dict[str, str]:
@@ -111,12 +113,12 @@ class Program:
             if state.version == version:
                 return state
         workers = self._dispatcher.workers()
-        return RunState(self.plan, self.wiring, workers, version, self._dispatcher.worker)
+        return RunState(self.plan, self.wiring, workers, version, self._dispatcher.worker, self._unsure)
 
     def release(self, state: RunState) -> None:
         """Give a state back after a run that ended well; after another it may be in use somewhere still."""
         state.release(self._ends)
-        if state.version == self._devices.version:
+        if state.version == self._devices.version and state.unsure is self._unsure:
             self._idle.append(state)
 
     def feed(self, state: RunState, arrays: Mapping[str, Array]) -> None:
@@ -140,8 +142,17 @@ class Program:
         if isinstance(problem, RunError):
             raise problem
         failure = problem if isinstance(problem, DeviceFailure) else DeviceFailure(one_line(str(problem)))
-        step = self.wiring.steps[position]
-        state.store(step, self._dispatcher.run_elsewhere(state.workers[position], state.inputs(step), failure))
+        step, worker = self.wiring.steps[position], state.workers[position]
+        if position in state.presumed and worker.provider in ("", CPU_PROVIDER):
+            # models exist whose outputs have other shapes than they say, and ONNX Runtime only warns of it
+            try:
+                state.store(step, worker.run(state.inputs(step)))
+            except DeviceFailure as again:
+                failure = again
+            else:
+                self._unsure |= set(step.outputs)
+                return
+        state.store(step, self._dispatcher.run_elsewhere(worker, state.inputs(step), failure))
 
 
 def _own(value: Value | None, name: str) -> Array:

@@ -35,6 +35,7 @@ class RunState:
         workers: Mapping[str, Worker],
         version: int,
         current: Callable[[str], Worker],
+        unsure: frozenset[int] = frozenset(),
     ) -> None:
         """Bind everything that does not change from run to run.
 
@@ -44,12 +45,16 @@ class RunState:
             workers: Partition -> its worker.
             version: Of the workers.
             current: Partition -> the worker that it has by now, for partitions that are not bound.
+            unsure: Slots of outputs that were found to have other shapes than the model says.
         """
         self.version = version
         self.workers = [workers[step.partition] for step in wiring.steps]
         self.fixed = _fixed_tensors(plan, wiring, self.workers)
         self.values: list[Value | None] = [self.fixed.get(slot) for slot in range(len(plan.slots))]
         given = {spec.name for spec in plan.inputs}
+        self.unsure = unsure
+        self.presumed: set[int] = set()
+        """Steps that fail where an output's shape is not the one that the model says."""
         self._current = current
         self._fed = {slot for slot, spec in enumerate(plan.slots) if spec.name in given}
         self.freed = [
@@ -80,14 +85,14 @@ class RunState:
         worker = self.workers[position]
         if not worker.can_bind or not isinstance(worker.session, ort.InferenceSession):
             return partial(self._run_loose, position, step)
-        return self._bound(step, worker, worker.session)
+        return self._bound(position, step, worker, worker.session)
 
     def _run_loose(self, position: int, step: Step) -> None:
         # a device that an earlier step of this run found hanging is not waited for once more
         worker = self.workers[position] = self._current(step.partition)
         self.store(step, worker.run(self.inputs(step)))
 
-    def _bound(self, step: Step, worker: Worker, session: ort.InferenceSession) -> Callable[[], None]:
+    def _bound(self, position: int, step: Step, worker: Worker, session: ort.InferenceSession) -> Callable[[], None]:
         binding = Binding(session)
         reads = list(zip([spec.name for spec in worker.partition.inputs], step.inputs, strict=True))
         makes = list(zip(worker.partition.outputs, step.outputs, strict=True))
@@ -103,8 +108,11 @@ class RunState:
                 binding.make(spec.name)
         loose = [(name, slot) for name, slot in reads if lets_go or slot not in self.fixed]
         open_ = [(place, spec, slot) for place, (spec, slot) in enumerate(makes) if slot not in self.fixed]
-        fresh = [(spec.name, slot, *form) for _, spec, slot in open_ if (form := known_form(spec)) is not None]
-        made = [(place, spec.name, slot) for place, spec, slot in open_ if known_form(spec) is None]
+        forms = {slot: None if slot in self.unsure else known_form(spec) for _, spec, slot in open_}
+        fresh = [(spec.name, slot, *form) for _, spec, slot in open_ if (form := forms[slot]) is not None]
+        made = [(place, spec.name, slot) for place, spec, slot in open_ if forms[slot] is None]
+        if fresh:
+            self.presumed.add(position)
         if not loose and not fresh and not made:
             return binding.run
         return partial(_run_rebound, binding, self.values, loose, fresh, made, lets_go)
