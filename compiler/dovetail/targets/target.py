@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import BackendSpec, DeviceKind
+from dovetail.targets.backend import backend_refusal
 from dovetail.targets.describe import DeviceDescription, TargetDescription, describe_device, limit_sentences
 from dovetail.targets.figure import Figure, Link, PartitionLimits
 from dovetail.targets.rulebook import RuleBook
@@ -45,6 +46,8 @@ class Device:
 
     def verdict(self, op: OperatorView) -> Verdict:
         """Return whether the device takes `op`, with every rule that speaks against it."""
+        if self.backend is not None and (refused := backend_refusal(self.backend, op)):
+            return Verdict("unsupported", (refused,))
         known = self.learnt.get(signature(op)) if self.learnt else None
         return self.book.judge(op) if known is None else known
 

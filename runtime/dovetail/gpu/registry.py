@@ -8,15 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-Array: TypeAlias = npt.NDArray[Any]
 Arguments: TypeAlias = Sequence[Any]
-"""A torch tensor on the device for each input; None for one that is left out; a NumPy array where the table says that
-the kernel wants it on the host."""
+"""A torch tensor for each input, None for one that is left out. It lies on the device, or on the host where the table
+says so or where the whole node is a computation of shapes."""
 Kernel: TypeAlias = Callable[[Arguments], Sequence[Any]]
-"""Gives a value per output: a torch tensor on the device, or a NumPy array where it was computed on the host."""
+"""Gives a tensor per output, on the device of its inputs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +29,6 @@ class Node:
     inputs: tuple[str, ...]
     """An empty name where one is left out."""
     outputs: tuple[str, ...]
-    constants: Mapping[int, Array]
-    """Input -> its value, of those that are known when the partition is lowered."""
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or what ONNX says where it is not given."""
@@ -58,7 +52,7 @@ class Entry:
 
     build: Builder
     host: frozenset[int]
-    """Inputs that the kernel wants as NumPy arrays: shapes, axes, repeats."""
+    """Inputs that the kernel reads on the host: shapes, axes, repeats."""
 
 
 _TABLE: Final[dict[tuple[str, str], Entry]] = {}
@@ -81,6 +75,7 @@ def table() -> Mapping[tuple[str, str], Entry]:
     return _TABLE
 
 
-def known(array: Array | None) -> list[int] | None:
-    """A constant list of whole numbers, such as axes."""
-    return None if array is None else [int(each) for each in np.asarray(array).reshape(-1)]
+def numbers(values: Arguments, index: int) -> list[int] | None:
+    """A list of whole numbers that lies on the host, such as axes; None where the input is left out."""
+    value = values[index] if index < len(values) else None
+    return None if value is None else [int(each) for each in value.reshape(-1).tolist()]

@@ -1,0 +1,1 @@
+"""Families of operators; see `dovetail.gpu.registry`."""

@@ -1,0 +1,51 @@
+"""Products of matrices."""
+
+from typing import Any
+
+import torch
+
+from dovetail.gpu.registry import Arguments, Kernel, Node, operator
+
+
+@operator("MatMul")
+def matmul(node: Node) -> Kernel:
+    """As in NumPy."""
+    return lambda values: (torch.matmul(values[0], values[1]),)
+
+
+@operator("FusedMatMul", domain="com.microsoft")
+def fused_matmul(node: Node) -> Kernel:
+    """With the last axes swapped, and scaled."""
+    alpha = node.attribute("alpha", 1.0)
+    flip_a, flip_b = node.attribute("transA", 0), node.attribute("transB", 0)
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        a = values[0].transpose(-1, -2) if flip_a and values[0].dim() > 1 else values[0]
+        b = values[1].transpose(-1, -2) if flip_b and values[1].dim() > 1 else values[1]
+        result = torch.matmul(a, b)
+        return (result if alpha == 1.0 else result * alpha,)
+
+    return kernel
+
+
+@operator("Gemm")
+def gemm(node: Node) -> Kernel:
+    """alpha A B + beta C."""
+    alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
+    flip_a, flip_b = node.attribute("transA", 0), node.attribute("transB", 0)
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        a = values[0].t() if flip_a else values[0]
+        b = values[1].t() if flip_b else values[1]
+        if node.has(2):
+            return (torch.addmm(values[2], a, b, beta=beta, alpha=alpha),)
+        return (torch.mm(a, b) * alpha,)
+
+    return kernel
+
+
+@operator("Einsum")
+def einsum(node: Node) -> Kernel:
+    """By its equation."""
+    equation = node.attribute("equation").replace(" ", "")
+    return lambda values: (torch.einsum(equation, *values),)

@@ -1,0 +1,102 @@
+"""A partition on torch: on CUDA where there is one, else on torch's CPU device."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from dovetail.gpu.graphs import GraphCache
+from dovetail.gpu.lowering import lower, to_torch
+from dovetail.gpu.program import Program
+from dovetail.runtime.sessions import DeviceFailure
+from dovetail.runtime.words import one_line
+
+_Result = TypeVar("_Result")
+
+
+class TorchSession:
+    """Runs a partition; threads may call `run` at once."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._graphs = GraphCache(program) if program.device.type == "cuda" and program.can_capture else None
+        self._lock = threading.Lock()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._program.device
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """Run the partition once.
+
+        Args:
+            inputs: An array, a tensor of torch or one of ONNX Runtime for each input, in the partition's order.
+
+        Returns:
+            A tensor of torch for each output, on the device; nothing writes to it afterwards. On the CPU it may lie on
+            the memory of an input.
+
+        Raises:
+            DeviceFailure: With the words of torch and the node.
+        """
+        return _guarded(lambda: self._run([_as_tensor(value) for value in inputs]))
+
+    def _run(self, tensors: list[Any]) -> list[Any]:
+        with torch.inference_mode():
+            if self._graphs is not None:
+                with self._lock:  # a graph's memory is for one run at a time
+                    return self._graphs.run(tensors)
+            return self._program.run([tensor.to(self._program.device) for tensor in tensors])
+
+
+def open_session(
+    model: Path, inputs: Sequence[str], outputs: Sequence[str], options: Mapping[str, str]
+) -> TorchSession:
+    """Load a partition.
+
+    Args:
+        model: A stand-alone ONNX model, its weights beside it.
+        inputs: Names, in the order in which `run` takes them.
+        outputs: Names, in the order in which `run` gives them.
+        options: `device`: a device of torch, such as `cuda:1`; without it the first card, or the CPU where there is
+            none.
+
+    Raises:
+        DeviceFailure: If the model can't be read, lowered or put on the device.
+    """
+    return _guarded(lambda: _open(model, inputs, outputs, options))
+
+
+def _open(model: Path, inputs: Sequence[str], outputs: Sequence[str], options: Mapping[str, str]) -> TorchSession:
+    device = torch.device(options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type == "cuda":
+        # float32 is float32: TF32 has 10 bits of fraction, and its errors are a hundred times those of ONNX Runtime
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+    with torch.inference_mode():
+        return TorchSession(lower(model, inputs, outputs, device))
+
+
+def _guarded(work: Callable[[], _Result]) -> _Result:
+    try:
+        return work()
+    except DeviceFailure:
+        raise
+    except Exception as problem:  # torch's errors have no common class
+        notes = "".join(f"{note}: " for note in getattr(problem, "__notes__", ()))
+        raise DeviceFailure(one_line(f"{notes}{problem}" if str(problem) else type(problem).__name__)) from problem
+
+
+def _as_tensor(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, ort.OrtValue):
+        value = value.numpy()
+    if isinstance(value, np.ndarray):
+        return to_torch(value)
+    return torch.from_dlpack(value)
