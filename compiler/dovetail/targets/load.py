@@ -85,12 +85,13 @@ def _device(part: TargetPart, device: DevicePart, chosen: str) -> Device:
     own = variant.devices.get(device.id, VariantDevicePart())
     named = device.model_copy(update={"name": own.name or device.name})
     properties = variant.properties
+    backend = own.backend or device.backend
     book = RuleBook(named, part.rule_sets, part.sources, Context(properties, device.dtype_rewrite))
     return Device(
         id=device.id,
         kind=device.kind,
         name=named.name,
-        backend=_backend(device.backend, properties) if device.backend is not None else None,
+        backend=_backend(backend, properties) if backend is not None else None,
         numerics=own.numerics or device.numerics,
         figures=_figures({**device.figures, **own.figures}),
         data_quality=device.data_quality,

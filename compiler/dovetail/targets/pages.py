@@ -69,7 +69,7 @@ def _facts(part: TargetPart) -> Iterator[str]:
     if part.runtime:
         yield f"- runtime: {_escaped(part.runtime)}"
     if part.variants:
-        yield f"- variants: {', '.join(part.variants)}; without one, {part.default_variant}"
+        yield f"- variants: {', '.join(part.variants)}; without one, {part.default_variant or 'none of them'}"
 
 
 def _device(device: DeviceDescription) -> Iterator[str]:

@@ -139,6 +139,8 @@ class VariantDevicePart(Part):
     """What is different about a device in a variant; figures are merged with the device's own."""
 
     name: str = ""
+    backend: BackendPart | None = None
+    """Another way to drive the same device."""
     numerics: Numerics | None = None
     figures: dict[str, FigurePart] = {}
 
@@ -172,6 +174,7 @@ class TargetPart(Part):
     notes: tuple[str, ...] = ()
     variants: dict[str, VariantPart] = {}
     default_variant: str = ""
+    """Empty: without a variant, the target is what stands outside of them."""
     rule_sets: dict[str, tuple[AnyRule, ...]] = {}
     limits: PartitionLimits = PartitionLimits({})
     links: tuple[LinkPart, ...] = ()
@@ -183,7 +186,7 @@ class TargetPart(Part):
         for name in (self.name, *self.variants):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"name {name!r} must be lower-case letters, digits, '-', '_' and '.'")
-        if self.variants and self.default_variant not in self.variants:
+        if self.variants and self.default_variant not in ("", *self.variants):
             raise ValueError(f"default_variant must be one of {' '.join(self.variants)}")
         if not self.variants and self.default_variant:
             raise ValueError("default_variant is given, but no variants")

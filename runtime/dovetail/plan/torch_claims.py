@@ -71,19 +71,24 @@ _ONNX: Final[dict[str, Claim]] = {
     "GridSample": Claim(_FLOATS, since=16, attributes={"mode": ("bilinear", "nearest", "linear")}),
     "DequantizeLinear": Claim(frozenset({"int8", "uint8", "int32"}), attributes={"block_size": (0,)}),
     "Constant": Claim(_ANY),
+    "Resize": Claim(
+        _FLOATS,
+        since=11,
+        attributes={
+            "mode": ("nearest", "linear"),
+            "coordinate_transformation_mode": ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"),
+            "antialias": (0,),
+            "keep_aspect_ratio_policy": ("stretch",),
+        },
+    ),
 }
 
+_FUSED_ACTIVATIONS: Final = ("", "Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "HardSigmoid")
+
 _MICROSOFT: Final[dict[str, Claim]] = {
-    name: Claim(_FLOATS, since=1)
-    for name in [
-        "Gelu",
-        "BiasGelu",
-        "FastGelu",
-        "QuickGelu",
-        "FusedMatMul",
-        "SkipLayerNormalization",
-        "SkipSimplifiedLayerNormalization",
-    ]
+    **dict.fromkeys(("Gelu", "BiasGelu", "FastGelu", "QuickGelu", "FusedMatMul"), Claim(_FLOATS, since=1)),
+    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), Claim(_FLOATS, since=1)),
+    "FusedConv": Claim(_FLOATS, since=1, attributes={"activation": _FUSED_ACTIVATIONS}),
 }
 
 CLAIMS: Final[Mapping[tuple[str, str], Claim]] = {
