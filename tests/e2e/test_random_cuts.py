@@ -23,7 +23,7 @@ from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits
 from dovetail.plan import TensorSpec
 from dovetail.runtime import Executor
-from dovetail.runtime.random_feeds import random_feeds
+from dovetail.plan.random_feeds import random_feeds
 from dovetail.targets import Target, load_target
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from dovetail.ir import Graph
 from dovetail.lowering import run_reference
 from dovetail.plan import TargetError
 from dovetail.runtime import Executor
-from dovetail.runtime.random_feeds import random_feeds
+from dovetail.plan.random_feeds import random_feeds
 from dovetail.targets import Target, load_target, target_names
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,6 +7,7 @@ import pytest
 from dovetail.plan import (
     Alternative,
     BackendSpec,
+    Certificate,
     CostTerm,
     ModelInfo,
     Plan,
@@ -17,6 +18,7 @@ from dovetail.plan import (
     Predicted,
     Reason,
     Step,
+    TensorCheck,
     TensorSpec,
     Transfer,
     UnitFigures,
@@ -74,7 +76,15 @@ def plan() -> Plan:
         transfers=(Transfer("ä", "npu", "cpu", None, ("001-cpu",)),),
         costs=(UnitFigures(1.0, 2.0, False, "modelled", (CostTerm("compute", 1.0, "us", "1 + 0"),)),),
         notes=("a note",),
-        certificate={"bound": "1"},
+        certificate=Certificate(
+            True,
+            ("tool 1",),
+            {"onnxruntime": "1"},
+            1,
+            "0" * 64,
+            3,
+            (TensorCheck("000-npu", "h", 0.5, 40.0, 1.0, 20.0, True),),
+        ),
         files=dict.fromkeys(("partitions/0.onnx", "partitions/1.onnx", "partitions/e.onnx"), "a" * 64),
     )
 

@@ -21,8 +21,9 @@ def old(plan: Plan) -> dict[str, Any]:
         del document[name]
     for name in NEW_PREDICTED:
         del document["predicted"][name]
+    document["certificate"] = None
     for partition in document["partitions"]:
-        del partition["after"], partition["concurrent"]
+        del partition["after"], partition["concurrent"], partition["compiled_file"]
     for operator in document["operators"]:
         for verdict in operator["verdicts"]:
             del verdict["cost"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.plan import ModelInfo, Plan, PlanError, Predicted, TensorSpec, plan_from_json, plan_to_json
+from dovetail.plan import Certificate, ModelInfo, Plan, PlanError, Predicted, TensorSpec, plan_from_json, plan_to_json
 
 
 def test_round_trip(plan: Plan) -> None:
@@ -54,8 +54,9 @@ specs = st.builds(
     st.lists(specs).map(tuple), st.lists(names).map(tuple), st.dictionaries(names, names), st.floats(allow_nan=False)
 )
 def test_any_content_comes_back(
-    slots: tuple[TensorSpec, ...], notes: tuple[str, ...], certificate: dict[str, str], figure: float
+    slots: tuple[TensorSpec, ...], notes: tuple[str, ...], versions: dict[str, str], figure: float
 ) -> None:
+    certificate = Certificate(True, (), versions, 1, "", 0, ())
     plan = dataclasses.replace(
         EMPTY, slots=slots, notes=notes, certificate=certificate, predicted=Predicted(latency_ms=figure)
     )

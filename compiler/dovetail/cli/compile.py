@@ -1,7 +1,8 @@
 """`dovetail compile`: a model in, a plan out."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +14,12 @@ from dovetail.cli.options import (
     overlay_option,
     placing_options,
     target_option,
+    verify_options,
 )
-from dovetail.plan.errors import PlanError
+from dovetail.plan.errors import PlanError, TargetError
+
+if TYPE_CHECKING:
+    from dovetail.targets.overlay import OverlayPart
 
 
 @click.command("compile")
@@ -24,23 +29,53 @@ from dovetail.plan.errors import PlanError
 @loading_options
 @overlay_option
 @placing_options
+@verify_options
 def command(
     model: Path,
     target: str,
     output: Path | None,
+    verify: bool,
+    verify_inputs: Path | None,
+    verify_snr_db: float | None,
+    verify_limit_s: float,
+    learn: Path | None,
     **options: Any,
 ) -> None:
     """Compile MODEL for a target into an execution plan.
 
     Prints what runs where and why. A plan of the same name is replaced; anything else is left alone.
     """
-    from dovetail.compiler import compile_model
+    from dovetail.compiler import VerifyOptions, compile_model, compile_verified
     from dovetail.report import render_verdict, summarize
 
     final = output or Path(f"{model.stem}.plan")
     if not final.parent.is_dir():
         raise PlanError(f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another")
-    compilation = compile_model(model, target, compile_options(**options))
+    if not verify and (verify_inputs or verify_snr_db is not None or learn):
+        raise click.UsageError("--verify-inputs, --verify-snr-db and --learn belong to --verify; add it")
+    if learn is not None and not learn.absolute().parent.is_dir():
+        raise TargetError(f"overlay '{learn}': its folder does not exist; make it or choose another")
+    learnt: Sequence[OverlayPart] = ()
+    if verify:
+        how = VerifyOptions(inputs=verify_inputs, snr_db=verify_snr_db, limit_s=verify_limit_s)
+        verified = compile_verified(model, target, compile_options(**options), how)
+        compilation, learnt = verified.compilation, verified.learnt
+    else:
+        compilation = compile_model(model, target, compile_options(**options))
     saved = compilation.save(final)
     click.echo(render_verdict(summarize(compilation.plan), screen.width(), screen.color()), nl=False)
     click.echo(f"written to {saved}")
+    if learn is not None:
+        _write_learnt(learnt, learn)
+
+
+def _write_learnt(learnt: "Sequence[OverlayPart]", path: Path) -> None:
+    """Write one overlay, or where more than one device refused something one beside it for each further device."""
+    from dovetail.targets.overlay import write_overlay
+
+    if not learnt:
+        click.echo("nothing was learnt: no compiler refused an operator by itself")
+    for number, part in enumerate(learnt):
+        final = path if number == 0 else path.with_stem(f"{path.stem}.{part.device}")
+        write_overlay(part, final)
+        click.echo(f"learnt {len(part.answers)} of {part.device}, written to {final}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.console import RenderableType
 
 from dovetail.cli.main import OWN_PROCESS
-from dovetail.plan import Plan
+from dovetail.plan import Plan, PlanError, read_plan, shown
 from dovetail.report import operators_in
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
 from dovetail.runtime import SIMULATOR, Event, Executor, share_thread_pool
@@ -29,6 +29,21 @@ def open_executor(plan: Path, *, strict: bool = False, emulate: bool = False, ba
     if click.get_current_context().find_root().obj == OWN_PROCESS:
         share_thread_pool()
     return Executor(plan, strict=strict, emulate=emulate, batch=batch)
+
+
+def check_certificate(path: Path) -> None:
+    """Refuse a plan that nothing proves to compute what its model does.
+
+    Raises:
+        PlanError: it was not verified, or what was found does not hold.
+    """
+    plan = read_plan(path)
+    remedy = "compile the model with --verify where the vendor's compiler is installed"
+    certificates = [plan.certificate, *(variant.certificate for variant in plan.variants)]
+    if None in certificates:
+        raise PlanError(f"plan {shown(str(path))}: has no certificate; {remedy}")
+    if not all(each is not None and each.holds for each in certificates):
+        raise PlanError(f"plan {shown(str(path))}: its certificate does not hold; see 'dovetail inspect {path}'")
 
 
 MAX_NAMES: Final = 8

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from dovetail.cli.arrays import read_array
 from dovetail.cli.screen import warn
 from dovetail.plan import RunError
+from dovetail.plan.random_feeds import random_feeds
 from dovetail.plan.schema import TensorSpec
 from dovetail.report.words import quoted
-from dovetail.runtime.random_feeds import random_feeds
 
 Array = npt.NDArray[np.generic]
 

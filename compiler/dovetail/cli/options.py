@@ -48,6 +48,13 @@ def overlay_option(function: Command) -> Command:
     )(function)
 
 
+def verify_options(function: Command) -> Command:
+    """Add `--verify` and how it is done."""
+    for option in reversed(_VERIFYING):
+        function = option(function)
+    return function
+
+
 def emulate_option(function: Command) -> Command:
     """Add `--emulate`."""
     return click.option("--emulate", is_flag=True, help="Compute NPU partitions on the CPU, with the NPU's numerics.")(
@@ -209,5 +216,36 @@ _PLACING: Sequence[Callable[[Any], Any]] = (
         default=20.0,
         show_default=True,
         help="Of the solver.",
+    ),
+)
+_VERIFYING: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Let the devices' own compilers compile every partition, move what they refuse or compute wrongly, and "
+        "prove the result against the unsplit model.",
+    ),
+    click.option(
+        "--verify-inputs", type=FilePath(), metavar="FILE.npz", help="Inputs to prove it on. [default: made up]"
+    ),
+    click.option(
+        "--verify-snr-db",
+        type=click.FloatRange(min=0),
+        metavar="F",
+        help="Signal to noise that every tensor must reach. [default: by the device's numerics]",
+    ),
+    click.option(
+        "--verify-limit-s",
+        type=_POSITIVE,
+        default=120.0,
+        show_default=True,
+        metavar="F",
+        help="Seconds that a vendor's compiler may take for a partition.",
+    ),
+    click.option(
+        "--learn",
+        type=FilePath(),
+        metavar="FILE",
+        help="Write the operators that a compiler refused, as an overlay for other models.",
     ),
 )

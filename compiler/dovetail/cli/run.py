@@ -33,6 +33,7 @@ from dovetail.plan.errors import RunError
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N", help="Of a plan for several batch sizes. [default: its first]"
 )
+@click.option("--require-certificate", is_flag=True, help="Refuse a plan that was not verified when it was compiled.")
 @emulate_option
 def command(
     plan: Path,
@@ -43,18 +44,21 @@ def command(
     strict: bool,
     emulate: bool,
     batch: int | None,
+    require_certificate: bool,
 ) -> None:
     """Run a plan on real or random inputs.
 
     Prints every output's type, shape and range, and where each partition really ran.
     """
     from dovetail.cli.arrays import write_arrays
-    from dovetail.cli.execution import latency_lines, open_executor, output_lines, placement_lines
+    from dovetail.cli.execution import check_certificate, latency_lines, open_executor, output_lines, placement_lines
     from dovetail.cli.feeds import gather_feeds
     from dovetail.report.console import draw
 
     if output and not output.parent.is_dir():
         raise RunError(f"--output '{output}': its folder does not exist; make it or choose another")
+    if require_certificate:
+        check_certificate(plan)
     screen.show_log_warnings()
     with open_executor(plan, strict=strict, emulate=emulate, batch=batch) as executor:
         feeds = gather_feeds(executor.plan.inputs, inputs, seed)

@@ -1,7 +1,18 @@
 """The driver: model and target in, plan out."""
 
 import dovetail.ir  # noqa: F401  before onnx_ir, of whose imports it puts some off
+from dovetail.compiler.certify import Verified, VerifyOptions, compile_verified
 from dovetail.compiler.driver import Compilation, compile_graph, compile_model, prepare, trace_pareto
 from dovetail.compiler.options import CompileOptions
 
-__all__ = ["Compilation", "CompileOptions", "compile_graph", "compile_model", "prepare", "trace_pareto"]
+__all__ = [
+    "Compilation",
+    "CompileOptions",
+    "Verified",
+    "VerifyOptions",
+    "compile_graph",
+    "compile_model",
+    "compile_verified",
+    "prepare",
+    "trace_pareto",
+]

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from dovetail.compiler.costing import Costing
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.placing import make_problem
 from dovetail.compiler.planning import make_plan
+from dovetail.compiler.refusals import Refusals, refuse
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
 from dovetail.lowering import Piece, write_payloads
@@ -63,7 +65,7 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
         PartitionError: a pin that can't be kept, an operator that no device of the target takes, or limits that no
             placement keeps.
     """
-    described = _load(target, options)
+    described = load_described(target, options)
     if not options.batches:
         return compile_graph(prepare(model, options), described, options)
     compiled = []
@@ -97,7 +99,7 @@ def prepare(model: str | Path | bytes, options: CompileOptions) -> Graph:
 
 def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions = _DEFAULTS) -> Front:
     """The front between latency and energy of a model on a target; raises as `compile_model`."""
-    described = _load(target, options)
+    described = load_described(target, options)
     graph = prepare(model, options)
     tag(graph, described)
     problem = make_problem(graph, described, options.place)
@@ -114,7 +116,8 @@ def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions
     return Front(graph.name, described.ref, problem.devices, problem.costs.source, tuple(points))
 
 
-def _load(target: str, options: CompileOptions) -> Target:
+def load_described(target: str, options: CompileOptions) -> Target:
+    """The target, with its overlays; raises TargetError."""
     described = load_target(target)
     for overlay in options.overlays:
         described = apply_overlay(described, read_overlay(overlay))
@@ -127,7 +130,13 @@ def tag(graph: Graph, target: Target) -> None:
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
 
 
-def compile_graph(graph: Graph, target: Target, options: CompileOptions = _DEFAULTS, prefix: str = "") -> Compilation:
+def compile_graph(
+    graph: Graph,
+    target: Target,
+    options: CompileOptions = _DEFAULTS,
+    prefix: str = "",
+    refusals: Refusals = MappingProxyType({}),
+) -> Compilation:
     """Tag, place and partition a graph as it stands; see `compile_model`. Loading options are not looked at.
 
     Args:
@@ -135,8 +144,10 @@ def compile_graph(graph: Graph, target: Target, options: CompileOptions = _DEFAU
         target: the machine.
         options: what the placement is asked for.
         prefix: how the ids of partitions begin, where several compilations share a folder.
+        refusals: units that devices must not have, whatever the target says.
     """
     tag(graph, target)
+    refuse(graph, refusals)
     costing = Costing(graph, target, units_of(graph))
     problem = make_problem(graph, target, options.place, costing)
     placed = place(problem, options.placing)

@@ -32,7 +32,7 @@ def run_child(
     """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": stderr}
     with subprocess.Popen(command, **pipes) as child:  # type: ignore[call-overload]
-        _limit(child.pid, int(seconds + 1), memory)
+        limit_process(child.pid, memory, int(seconds + 1))
         try:
             _, errors = child.communicate(given, timeout=seconds)
         except BaseException:
@@ -41,13 +41,20 @@ def run_child(
     return subprocess.CompletedProcess(command, child.returncode, b"", errors)
 
 
-def _limit(process: int, seconds: int, memory: int) -> None:
-    """Set the limits from outside, while Python still starts there: nothing of ours runs between fork and exec."""
+def limit_process(process: int, memory: int, seconds: int | None = None) -> None:
+    """Set limits from outside, while Python still starts there: nothing of ours runs between fork and exec.
+
+    Args:
+        process: its id.
+        memory: bytes of data.
+        seconds: of CPU time on every core; None for no limit.
+    """
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # Linux only; or it is gone already
         import resource
 
-        cores = os.cpu_count() or 1
-        limits = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, seconds * cores))
+        limits = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_DATA, memory)]
+        if seconds is not None:
+            limits.append((resource.RLIMIT_CPU, seconds * (os.cpu_count() or 1)))
         for kind, limit in limits:
             _, hard = resource.prlimit(process, kind)
             lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)

@@ -1,10 +1,14 @@
 """From a partition to the files that a device's backend loads."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
+
 from dovetail.ir import Border, Graph, WeightsFile, border, extract, round_to_half
+from dovetail.lowering.canonical import rename_ends
 from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging import UnitTag
 
@@ -21,6 +25,9 @@ class Piece:
     rounds_to_half: bool
     """The device computes floats in float16, so a second model that emulates it is written beside the first."""
 
+    compiled: Path | None = None
+    """The folder with what the device's compiler made of it; None where it was not compiled."""
+
     @property
     def file(self) -> str:
         """The model, as a path inside the plan folder."""
@@ -30,6 +37,11 @@ class Piece:
     def emulated_file(self) -> str:
         """The model that emulates the device."""
         return f"{FOLDER}/{self.id}.emulated.onnx"
+
+    @property
+    def compiled_file(self) -> str:
+        """The model as the device's compiler has made it."""
+        return f"{FOLDER}/{self.id}.compiled.onnx"
 
     def border(self, graph: Graph) -> Border:
         """What the piece reads and makes."""
@@ -63,6 +75,23 @@ def _write(graph: Graph, piece: Piece, weights: WeightsFile, folder: Path) -> No
     if piece.rounds_to_half:
         emulated = round_to_half(model, integer_nodes(graph, piece.nodes))
         (folder / piece.emulated_file).write_bytes((emulated or model).SerializeToString(deterministic=True))
+    if piece.compiled is not None:
+        _write_compiled(graph, piece, piece.compiled, folder)
+
+
+def _write_compiled(graph: Graph, piece: Piece, made: Path, folder: Path) -> None:
+    """Copy a compiled model, under the names of the piece, and the binaries that it refers to."""
+    model = onnx.load(made / "model.onnx", load_external_data=False)
+    edge = piece.border(graph)
+    rename_ends(model, [str(value.name) for value in edge.inputs], [str(value.name) for value in edge.outputs])
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            source = made / attribute.s.decode(errors="replace")
+            if attribute.name == "ep_cache_context" and attribute.s and source.is_file():
+                name = f"{piece.id}.{source.name}"
+                shutil.copyfile(source, folder / FOLDER / name)
+                attribute.s = name.encode()
+    (folder / piece.compiled_file).write_bytes(model.SerializeToString(deterministic=True))
 
 
 def integer_nodes(graph: Graph, names: Sequence[str]) -> frozenset[str]:

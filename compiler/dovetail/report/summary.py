@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from dovetail.plan.schema import DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
+from dovetail.plan.schema import Certificate, DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
 from dovetail.report.causes import Cause, displaced_operators, rank_causes, short_reason
 from dovetail.report.figures import BatchRow, batch_rows
 from dovetail.report.words import counted, tensor_bytes
@@ -109,6 +109,9 @@ class Report:
     notes: tuple[str, ...]
     batches: tuple[BatchRow, ...] = ()
     """One for each batch size, where there are several."""
+    certificate: Certificate | None = None
+    compiled: int = 0
+    """Partitions that the devices' own compilers have compiled."""
 
 
 def summarize(plan: Plan) -> Report:
@@ -133,6 +136,8 @@ def summarize(plan: Plan) -> Report:
         bodies=_bodies(plan),
         notes=(*plan.notes, *_device_notes(plan), *_confidence_notes(plan)),
         batches=batch_rows(plan),
+        certificate=plan.certificate,
+        compiled=sum(partition.compiled_file is not None for partition in plan.partitions),
     )
 
 

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from dovetail.report.causes import Cause
+from dovetail.report.certificate import certificate_rows
 from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, heading, table, words
 from dovetail.report.figures import batch_section, predicted_rows
 from dovetail.report.summary import Boundary, PartitionRow, Report, TransferTotals
@@ -50,6 +51,7 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         ("transfers", words(_transfer_text(report.totals))),
     ]
     rows += predicted_rows(report.predicted, report.objective)
+    rows += certificate_rows(report)
     rows += [("not on " + report.devices[0].id if first else "", text) for first, text in _top_causes(report)]
     rows += [("note", words(note)) for note in report.notes]
     yield fields(rows)

@@ -2,6 +2,7 @@
 
 from dovetail.plan._version import __version__
 from dovetail.plan.atomic import atomic_folder
+from dovetail.plan.cache import cache_folder
 from dovetail.plan.errors import (
     DovetailError,
     LoweringError,
@@ -18,6 +19,7 @@ from dovetail.plan.schema import (
     SCHEMA_VERSION,
     Alternative,
     BackendSpec,
+    Certificate,
     CostTerm,
     DeviceKind,
     Dim,
@@ -33,6 +35,7 @@ from dovetail.plan.schema import (
     Reason,
     State,
     Step,
+    TensorCheck,
     TensorSpec,
     Transfer,
     UnitFigures,
@@ -55,6 +58,8 @@ __all__ = [
     # the plan as data
     "SCHEMA_VERSION",
     "Alternative",
+    "Certificate",
+    "TensorCheck",
     "BackendSpec",
     "CostTerm",
     "DeviceKind",
@@ -78,6 +83,7 @@ __all__ = [
     "__version__",
     # the plan as a folder
     "atomic_folder",
+    "cache_folder",
     "is_plan",
     "plan_from_json",
     "plan_to_json",

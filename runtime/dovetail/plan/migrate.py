@@ -52,7 +52,7 @@ def _one_to_two(document: Document) -> None:
     previous = dict(zip(order[1:], order, strict=False))
     for partition in _records(document.get("partitions")):
         before = previous.get(partition.get("id"))
-        _complete(partition, {"after": [] if before is None else [before], "concurrent": []})
+        _complete(partition, {"after": [] if before is None else [before], "concurrent": [], "compiled_file": None})
     for operator in _records(document.get("operators")):
         for verdict in _records(operator.get("verdicts")):
             _complete(verdict, {"cost": None})

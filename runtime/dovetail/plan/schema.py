@@ -74,6 +74,9 @@ class PlanPartition:
     """Partitions of other devices that are predicted to run at the same time."""
     predicted: dict[str, float] | None = None
     """`start_ms` and `end_ms` after the start of a request; `latency_ms` and `energy_mj` of its units and launch."""
+    compiled_file: str | None = None
+    """The same partition as its device's own compiler has made it, a model of EPContext operators with binaries beside
+    it. None where it was not compiled; `file` is what other devices run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,41 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorCheck:
+    """How far a tensor is from what the unsplit model makes on the CPU, over all samples."""
+
+    partition: str
+    """That made it, from inputs without error; empty for an output of the whole plan."""
+    tensor: str
+    max_abs_error: float | None
+    """None where the two can't be compared, for example in another shape."""
+    snr_db: float
+    """10 * log10(sum of reference^2 / sum of error^2); 200 where nothing differs."""
+    cosine: float
+    limit_db: float
+    """What it must reach."""
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The proof that a plan was compiled by the devices' own compilers, was run, and computes what the model does."""
+
+    holds: bool
+    """Every tensor is close enough."""
+    tools: tuple[str, ...]
+    """Compilers and simulators, with their versions."""
+    versions: dict[str, str]
+    """Package -> version, of what computed the reference."""
+    samples: int
+    inputs_sha256: str
+    """Of the bytes of all inputs, sample by sample."""
+    compiles: int
+    """How often a compiler was really asked; results are kept from one compilation to the next."""
+    checks: tuple[TensorCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """The plan for another batch size; its fields are those of `Plan`."""
 
@@ -250,6 +288,7 @@ class Variant:
     transfers: tuple[Transfer, ...]
     costs: tuple[UnitFigures, ...]
     notes: tuple[str, ...]
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +341,8 @@ class Plan:
     """The batch size that it was asked for; None where none was."""
     variants: tuple[Variant, ...] = ()
     """For other batch sizes."""
-    certificate: dict[str, str] | None = None
+    certificate: Certificate | None = None
+    """None where the plan was not verified; a note says why, if that was asked for."""
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the plan folder -> SHA-256 in hexadecimal."""
     schema_version: int = SCHEMA_VERSION

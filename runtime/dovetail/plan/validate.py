@@ -70,7 +70,7 @@ def _check_files(plan: Plan) -> None:
 
 def _check_payloads(plan: Plan) -> None:
     for partition in plan.partitions:
-        for path in filter(None, (partition.file, partition.emulated_file)):
+        for path in filter(None, (partition.file, partition.emulated_file, partition.compiled_file)):
             where = f"partition {shown(partition.id)}"
             check_relative(path, what=f"{PLAN_FILE}: {where}", error=PlanError)
             _require(path in plan.files, where, f"its file {shown(path)} is not listed in files")

@@ -1,5 +1,6 @@
 """Which device runs a partition, and what happens when one can't."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 import onnxruntime as ort
 
-from dovetail.plan import BackendSpec, Plan, PlanDevice, PlanPartition, RunError
+from dovetail.plan import BackendSpec, Plan, PlanDevice, PlanPartition, RunError, shown
 from dovetail.runtime.backends import OpenRequest, PartitionSession, has_own_sessions, open_backend
 from dovetail.runtime.devices import Devices
 from dovetail.runtime.events import Event, EventKind
@@ -16,6 +17,8 @@ from dovetail.runtime.sessions import DeviceFailure, SessionRequest, open_sessio
 from dovetail.runtime.values import Value
 from dovetail.runtime.words import one_line
 from dovetail.runtime.worker import DeviceSilence, Worker
+
+_logger = logging.getLogger("dovetail.runtime")
 
 _CPU: Final = BackendSpec(CPU_PROVIDER)
 
@@ -144,7 +147,7 @@ class Dispatcher:
         session = (
             self._foreign(partition, backend)
             if has_own_sessions(backend.provider)
-            else self._native(partition.file, device)
+            else self._compiled(partition, device) or self._native(partition.file, device)
         )
         return Worker(
             partition,
@@ -155,6 +158,16 @@ class Dispatcher:
             turn=self._devices.turn(device.id),
             watch=self._devices.watch,
         )
+
+    def _compiled(self, partition: PlanPartition, device: PlanDevice) -> ort.InferenceSession | None:
+        """A session of what the device's compiler made of a partition; None where there is nothing that it loads."""
+        if partition.compiled_file is None or device.id != partition.device:
+            return None
+        try:
+            return self._native(partition.compiled_file, device)
+        except DeviceFailure as failure:  # of another version of the vendor's library: it is compiled again
+            _logger.info("partition %s: its compiled form is not used, %s", shown(partition.id), failure)
+            return None
 
     def _foreign(self, partition: PlanPartition, backend: BackendSpec) -> PartitionSession:
         names = [tuple(spec.name for spec in specs) for specs in (partition.inputs, partition.outputs)]

@@ -6,14 +6,13 @@ target, the loading options and Dovetail's version. Nothing is ever deleted; the
 
 import hashlib
 import logging
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from dovetail.plan import DovetailError, PlanError, __version__, check_relative, is_plan, read_plan, shown
+from dovetail.plan import DovetailError, PlanError, __version__, cache_folder, check_relative, is_plan, read_plan, shown
 
 _logger = logging.getLogger("dovetail.session")
 
@@ -72,22 +71,13 @@ def _is_sound(path: Path) -> bool:
 
 def _plans_folder() -> tuple[Path, bool]:
     try:
-        folder = _cache_folder() / "plans"
+        folder = cache_folder() / "plans"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
         reason = problem.strerror or problem
         _logger.warning("cache: can't be written, %s; models are compiled again at every start", reason)
         return Path(tempfile.mkdtemp(prefix="dovetail-")), True
     return folder, False
-
-
-def _cache_folder() -> Path:
-    """`$DOVETAIL_CACHE`, else `$XDG_CACHE_HOME/dovetail`, else `~/.cache/dovetail`."""
-    if own := os.environ.get("DOVETAIL_CACHE"):
-        return Path(own)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "dovetail"
-    return Path(os.path.expanduser("~")) / ".cache" / "dovetail"
 
 
 def _external_states(model: bytes, folder: Path | None) -> Iterator[str]:

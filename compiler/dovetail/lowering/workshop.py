@@ -1,0 +1,111 @@
+"""A child process that serves one request after another, and is replaced when a request kills or holds it."""
+
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Final, Self
+
+from dovetail.lowering.child import MEMORY_LIMIT, limit_process
+
+_START_S: Final = 60.0
+"""More time for the first request: the child loads the vendor's library."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - the caller makes it a cause in words
+    """The child died of a request, or gave no answer in time; the text says which."""
+
+    def __init__(self, words: str, timed_out: bool) -> None:
+        super().__init__(words)
+        self.timed_out = timed_out
+
+
+class Workshop:
+    """Starts the child with the first request. For one thread at a time."""
+
+    def __init__(self, command: Sequence[str], memory: int = MEMORY_LIMIT) -> None:
+        """Remember what to start.
+
+        Args:
+            command: the program and its arguments. It reads a JSON object a line and answers each with one.
+            memory: bytes of data that it may have, on Linux.
+        """
+        self._command = list(command)
+        self._memory = memory
+        self._child: subprocess.Popen[str] | None = None
+        self._answers: SimpleQueue[str] = SimpleQueue()
+
+    def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer to a request.
+
+        Raises:
+            NoAnswer: the child is gone then; the next request gets another one.
+        """
+        is_fresh = self._child is None
+        child = self._start() if self._child is None else self._child
+        assert child.stdin is not None
+        try:
+            child.stdin.write(json.dumps(request) + "\n")
+            child.stdin.flush()
+            line = self._answers.get(timeout=seconds + (_START_S if is_fresh else 0.0))
+        except Empty:
+            self.close()
+            raise NoAnswer(f"no answer within {seconds:g} s", timed_out=True) from None
+        except OSError:
+            line = ""
+        if not line:  # its output has ended
+            status = child.wait()
+            self.close()
+            raise NoAnswer(f"it crashed ({_end(status)})", timed_out=False)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """Stop the child."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(OSError):  # a request that was never read
+                    if pipe is not None:
+                        pipe.close()
+        self._child = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        child = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        limit_process(child.pid, self._memory)
+        self._child, self._answers = child, SimpleQueue()
+        threading.Thread(target=_listen, args=(child, self._answers), daemon=True).start()
+        return child
+
+
+def _listen(child: "subprocess.Popen[str]", answers: "SimpleQueue[str]") -> None:
+    assert child.stdout is not None
+    try:
+        for line in child.stdout:
+            answers.put(line)
+    except ValueError:  # closed meanwhile
+        pass
+    answers.put("")
+
+
+def _end(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
