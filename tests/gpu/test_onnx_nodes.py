@@ -43,7 +43,7 @@ def _is_claimed(model: onnx.ModelProto) -> bool:
 def _dtype(kind: onnx.TypeProto) -> str | None:
     if not kind.HasField("tensor_type"):
         return None
-    name = onnx.TensorProto.DataType.Name(kind.tensor_type.elem_type).lower()
+    name: str = onnx.TensorProto.DataType.Name(kind.tensor_type.elem_type).lower()
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 

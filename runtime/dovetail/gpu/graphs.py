@@ -9,6 +9,7 @@ import torch
 
 from dovetail.gpu.program import Program
 
+_Stream: Any = torch.cuda.Stream
 _WARM_UPS: Final = 3
 _GRAPHS: Final = 8
 """Of the shapes that were run last; each holds all memory of a run."""
@@ -28,7 +29,7 @@ class GraphCache:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._copies = torch.cuda.Stream(program.device)
+        self._copies = _Stream(program.device)
         self._graphs: OrderedDict[tuple[Any, ...], _Captured] = OrderedDict()
 
     def run(self, tensors: Sequence[Any]) -> list[Any]:
@@ -54,7 +55,7 @@ class GraphCache:
     def _capture(self, tensors: Sequence[Any]) -> _Captured:
         inputs = [tensor.to(self._program.device, copy=True).contiguous() for tensor in tensors]
         staging = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors]
-        aside = torch.cuda.Stream(self._program.device)
+        aside = _Stream(self._program.device)
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UPS):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import onnxruntime as ort
 import torch
+import torch.utils.dlpack
 
 from dovetail.gpu.graphs import GraphCache
 from dovetail.gpu.lowering import lower, to_torch
@@ -99,4 +100,4 @@ def _as_tensor(value: Any) -> Any:
         value = value.numpy()
     if isinstance(value, np.ndarray):
         return to_torch(value)
-    return torch.from_dlpack(value)
+    return torch.utils.dlpack.from_dlpack(value)

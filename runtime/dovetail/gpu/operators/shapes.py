@@ -7,6 +7,8 @@ import torch
 
 from dovetail.gpu.registry import Arguments, Kernel, Node, numbers, operator
 
+_broadcast: Any = torch.broadcast_shapes
+
 
 @operator("Shape")
 def shape(node: Node) -> Kernel:
@@ -112,7 +114,7 @@ def split(node: Node) -> Kernel:
 @operator("Expand", host=[1])
 def expand(node: Node) -> Kernel:
     """Broadcast with a shape, in both directions."""
-    return lambda values: (values[0].expand(torch.broadcast_shapes(values[0].shape, numbers(values, 1) or [])),)
+    return lambda values: (values[0].expand(_broadcast(values[0].shape, numbers(values, 1) or [])),)
 
 
 @operator("Tile", host=[1])
