@@ -9,36 +9,34 @@ from dovetail.gpu.registry import table
 from dovetail.plan.torch_claims import CLAIMS, why_refused
 from dovetail.targets import load_target
 
-_LEFT_OUT = set(
-    [
-        "Attention",
-        "EyeLike",
-        "GRU",
-        "LSTM",
-        "MatMulInteger",
-        "RNN",
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-        "RoiAlign",
-        "RotaryEmbedding",
-        "TensorScatter",
-        "Upsample",
-        "com.microsoft:Attention",
-        "com.microsoft:BiasSoftmax",
-        "com.microsoft:BiasSplitGelu",
-        "com.microsoft:EmbedLayerNormalization",
-        "com.microsoft:GroupNorm",
-        "com.microsoft:GroupQueryAttention",
-        "com.microsoft:MatMulNBits",
-        "com.microsoft:MoE",
-        "com.microsoft:MultiHeadAttention",
-        "com.microsoft:NhwcConv",
-        "com.microsoft:RotaryEmbedding",
-        "com.microsoft:SkipGroupNorm",
-    ]
-)
+_LEFT_OUT = {
+    "Attention",
+    "EyeLike",
+    "GRU",
+    "LSTM",
+    "MatMulInteger",
+    "RNN",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "RoiAlign",
+    "RotaryEmbedding",
+    "TensorScatter",
+    "Upsample",
+    "com.microsoft:Attention",
+    "com.microsoft:BiasSoftmax",
+    "com.microsoft:BiasSplitGelu",
+    "com.microsoft:EmbedLayerNormalization",
+    "com.microsoft:GroupNorm",
+    "com.microsoft:GroupQueryAttention",
+    "com.microsoft:MatMulNBits",
+    "com.microsoft:MoE",
+    "com.microsoft:MultiHeadAttention",
+    "com.microsoft:NhwcConv",
+    "com.microsoft:RotaryEmbedding",
+    "com.microsoft:SkipGroupNorm",
+}
 """Operators that the target gives to a GPU and the backend refuses."""
 
 
