@@ -1,41 +1,37 @@
-"""From a partition's ONNX to a program of torch."""
+"""From a partition to a program of torch.
 
-import importlib
+What a node's kernel reads on the host, such as the shape of a Reshape, is computed there as far as it follows from
+constants and shapes alone; what both sides want is computed on both. So such a program never waits for the device,
+and a graph of CUDA can hold it.
+"""
+
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 
-from dovetail.gpu.program import Program, Step
+import dovetail.gpu.operators  # noqa: F401 - the families enter themselves in the table
+from dovetail.gpu.program import Program, Step, memory_of
+from dovetail.gpu.reading import HOST, Read, read_model
 from dovetail.gpu.registry import Entry, Node, table
 from dovetail.runtime.sessions import DeviceFailure
 
-_FAMILIES: Final = (
-    "conv_pool", "elementwise", "indexing", "linear", "normalise", "quantize", "reduce", "resize", "shapes",
-)  # fmt: skip
-_STARTS_ON_HOST: Final = {"Shape", "Size", "ConstantOfShape", "Range"}
-_SMALL: Final = 1024
-"""Elements of a constant that may take part in a computation of shapes."""
+_OF_SHAPES: Final = {"Shape", "Size"}
+"""They look at what a tensor is, not at what is in it, so it may lie anywhere."""
 
 
-@dataclass(slots=True, eq=False)
-class _Lowering:
-    """What is known while the nodes are gone through in order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    node: Node
+    entry: Entry
+    label: str
+    fits_host: bool
+    """Whether it can be computed without anything from the device."""
 
-    constants: dict[str, Any] = field(default_factory=dict)
-    """Name -> a tensor on the host."""
-    host: set[str] = field(default_factory=set)
-    """Names of values that are computed on the host at run time."""
-    places: dict[tuple[str, bool], int] = field(default_factory=dict)
-    """(name, whether on the host) -> slot; a constant may have one of each."""
-    slots: list[Any] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    can_capture: bool = True
+    def reads_on_host(self, index: int, runs_on_host: bool) -> bool:
+        return (runs_on_host and self.node.op_type not in _OF_SHAPES) or index in self.entry.host
 
 
 def lower(model: Path, inputs: Sequence[str], outputs: Sequence[str], device: torch.device) -> Program:
@@ -44,119 +40,100 @@ def lower(model: Path, inputs: Sequence[str], outputs: Sequence[str], device: to
     Raises:
         DeviceFailure: If the table lacks an operator of it.
     """
-    for family in _FAMILIES:
-        importlib.import_module(f"dovetail.gpu.operators.{family}")
-    read = onnx.load(model)
-    versions = {opset.domain.replace("ai.onnx", "", 1): opset.version for opset in read.opset_import}
-    state = _Lowering({tensor.name: _tensor(tensor) for tensor in read.graph.initializer})
-    for name in inputs:
-        _place(state, name, False, device)
-    for proto in read.graph.node:
-        _lower_node(state, proto, versions, device)
-    wanted = tuple(_place(state, name, name in state.host, device) for name in outputs)
-    fed = tuple(state.places[name, False] for name in inputs)
-    state.can_capture &= not any(name in state.host for name in outputs)
-    return Program(device, tuple(state.slots), fed, wanted, _with_last_uses(state, wanted), state.can_capture)
+    constants, calls = _folded(read_model(model))
+    emission = _Emission(device, constants)
+    fed = [emission.new_slot(name, False) for name in inputs]
+    for call, on_host in _chosen(calls, outputs):
+        emission.emit(call, on_host)
+    return emission.program(fed, [emission.slot(name, False) for name in outputs])
 
 
-def _lower_node(state: _Lowering, proto: Any, versions: dict[str, int], device: torch.device) -> None:
-    node = _node(proto, versions)
-    if node.op_type == "Constant" and not node.domain:
-        state.constants[node.outputs[0]] = _constant(node)
-        return
-    entry = table().get((node.domain, node.op_type))
-    if entry is None:
-        raise DeviceFailure(f"operator {node.domain or 'ai.onnx'}:{node.op_type}: the PyTorch backend has no kernel")
-    kernel = entry.build(node)
-    given = [name for name in node.inputs if name]
-    if given and all(name in state.constants for name in given):
-        results = kernel([state.constants[name] if name else None for name in node.inputs])
-        state.constants |= {name: value for name, value in zip(node.outputs, results, strict=False) if name}
-        return
-    whole = _is_on_host(state, node, entry)
-    on_host = tuple(_reads_on_host(node, entry, index, whole) for index in range(len(node.inputs)))
-    sources = tuple(
-        _source(state, name, host, device) if name else None for name, host in zip(node.inputs, on_host, strict=True)
-    )
-    state.host |= set(node.outputs) if whole else set()
-    fills = tuple(_place(state, name, whole, device) if name else None for name in node.outputs)
-    state.steps.append(Step(f"{node.op_type} {proto.name!r}", kernel, sources, on_host, fills, ()))
+def _folded(read: Read) -> tuple[dict[str, Any], list[_Call]]:
+    """The constants, with those that follow from them, and the calls that are left."""
+    constants = dict(read.constants)
+    calls: list[_Call] = []
+    on_host: set[str] = set()
+    for node, label in read.nodes:
+        entry = table().get((node.domain, node.op_type))
+        if entry is None:
+            name = f"{node.domain or 'ai.onnx'}:{node.op_type}"
+            raise DeviceFailure(f"operator {name}: the PyTorch backend has no kernel")
+        given = {name for name in node.inputs if name}
+        if given and given <= constants.keys() and not entry.eager:
+            results = entry.build(node)([constants[name] if name else None for name in node.inputs])
+            constants |= {name: value for name, value in zip(node.outputs, results, strict=False) if name}
+            continue
+        fits = not entry.eager and (node.op_type in _OF_SHAPES or given <= constants.keys() | on_host)
+        on_host |= set(node.outputs) if fits else set()
+        calls.append(_Call(node, entry, label, fits))
+    return constants, calls
 
 
-def _is_on_host(state: _Lowering, node: Node, entry: Entry) -> bool:
-    """Whether the node computes with shapes: all that it reads is on the host or a small constant."""
-    if node.op_type in _STARTS_ON_HOST:
-        return True
-    given = [name for name in node.inputs if name]
-    small = [name in state.constants and state.constants[name].numel() <= _SMALL for name in given]
-    hosted = [name in state.host for name in given]
-    return any(hosted[:1] if 0 not in entry.host else hosted) and all(map(max, small, hosted)) if given else False
+def _chosen(calls: Sequence[_Call], outputs: Sequence[str]) -> list[tuple[_Call, bool]]:
+    """The calls that somebody needs, each with whether it runs on the host."""
+    wanted = {(name, False) for name in outputs}
+    chosen = []
+    for call in reversed(calls):
+        sides = {on_host for on_host in (False, True) for name in call.node.outputs if (name, on_host) in wanted}
+        sides = sides if call.fits_host else sides and {False}
+        for on_host in sides:
+            chosen.append((call, on_host))
+            wanted |= {(name, call.reads_on_host(index, on_host)) for index, name in enumerate(call.node.inputs)}
+    return chosen[::-1]
 
 
-def _reads_on_host(node: Node, entry: Entry, index: int, whole: bool) -> bool:
-    if node.op_type in {"Shape", "Size"}:
-        return False  # they look at what the tensor is, not at what is in it
-    return whole or index in entry.host
+class _Emission:
+    """A program while it is written."""
 
+    def __init__(self, device: torch.device, constants: dict[str, Any]) -> None:
+        self._device = device
+        self._constants = constants
+        self._places: dict[tuple[str, bool], int] = {}
+        self._slots: list[Any] = []
+        self._steps: list[Step] = []
+        self._can_capture = True
 
-def _source(state: _Lowering, name: str, host: bool, device: torch.device) -> int:
-    if name in state.constants:
-        return _place(state, name, host, device)
-    made_on_host = name in state.host
-    # a tensor on its way between host and device can't be a part of a graph of CUDA
-    state.can_capture &= made_on_host == host
-    return _place(state, name, made_on_host, device)
+    def new_slot(self, name: str, on_host: bool, value: Any = None) -> int:
+        """A place for a value on one side."""
+        self._places[name, on_host] = len(self._slots)
+        self._slots.append(value)
+        return self._places[name, on_host]
 
+    def slot(self, name: str, on_host: bool) -> int:
+        """Where a value is on one side, after what it takes to have it there."""
+        if (name, on_host) in self._places:
+            return self._places[name, on_host]
+        side = HOST if on_host else self._device
+        if name in self._constants:
+            return self.new_slot(name, on_host, self._constants[name].to(side))
+        source, self._can_capture = self._places[name, not on_host], False
+        place = self.new_slot(name, on_host)
+        self._steps.append(Step(f"copy of {name!r}", lambda values: (values[0].to(side),), (source,), (place,)))
+        return place
 
-def _place(state: _Lowering, name: str, host: bool, device: torch.device) -> int:
-    """The slot of a value, made on first sight."""
-    key = (name, host)
-    if key not in state.places:
-        state.places[key] = len(state.slots)
-        value = state.constants.get(name)
-        state.slots.append(value if value is None or host else value.to(device))
-    return state.places[key]
+    def emit(self, call: _Call, on_host: bool) -> None:
+        """Append a call."""
+        kernel = call.entry.build(replace(call.node, device=HOST if on_host else self._device))
+        reads = enumerate(call.node.inputs)
+        sources = [self.slot(name, call.reads_on_host(index, on_host)) if name else None for index, name in reads]
+        fills = [self.new_slot(name, on_host) if name else None for name in call.node.outputs]
+        self._can_capture &= not call.entry.eager
+        self._steps.append(Step(call.label, kernel, tuple(sources), tuple(fills)))
 
-
-def _with_last_uses(state: _Lowering, kept: Sequence[int]) -> tuple[Step, ...]:
-    seen = {slot for slot, value in enumerate(state.slots) if value is not None} | set(kept)
-    steps = []
-    for step in reversed(state.steps):
-        used = {slot for slot in (*step.inputs, *step.outputs) if slot is not None} - seen
-        seen |= used
-        steps.append(replace(step, last_use=tuple(sorted(used))))
-    return tuple(reversed(steps))
-
-
-def _node(proto: Any, versions: dict[str, int]) -> Node:
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    attributes = {each.name: _attribute(each) for each in proto.attribute}
-    return Node(proto.op_type, domain, versions.get(domain, 1), attributes, tuple(proto.input), tuple(proto.output))
-
-
-def _attribute(proto: Any) -> Any:
-    value = onnx.helper.get_attribute_value(proto)
-    if isinstance(value, onnx.TensorProto):
-        return numpy_helper.to_array(value)
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, str | int | float):
-        return value
-    return [each.decode() if isinstance(each, bytes) else each for each in value]
-
-
-def _constant(node: Node) -> Any:
-    ((name, value),) = node.attributes.items()
-    kind = np.float32 if name.startswith("value_float") else np.int64
-    return to_torch(value if name == "value" else np.array(value, dtype=kind))
-
-
-def _tensor(proto: Any) -> Any:
-    return to_torch(numpy_helper.to_array(proto))
-
-
-def to_torch(array: Any) -> Any:
-    """A tensor of an array, with its memory where that may be written to."""
-    if array.dtype.name == "bfloat16":
-        return torch.from_numpy(np.array(array).view(np.int16)).view(torch.bfloat16)
-    return torch.from_numpy(array if array.flags.writeable and array.flags.c_contiguous else np.array(array))
+    def program(self, inputs: Sequence[int], outputs: Sequence[int]) -> Program:
+        """What has been written."""
+        seen = {slot for slot, value in enumerate(self._slots) if value is not None} | set(outputs)
+        steps = []
+        for step in reversed(self._steps):
+            used = {slot for slot in (*step.inputs, *step.outputs) if slot is not None} - seen
+            seen |= used
+            steps.append(replace(step, last_use=tuple(sorted(used))))
+        return Program(
+            device=self._device,
+            slots=tuple(self._slots),
+            weights=frozenset(memory_of(value) for value in self._slots if value is not None),
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            steps=tuple(reversed(steps)),
+            can_capture=self._can_capture,
+        )

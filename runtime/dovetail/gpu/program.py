@@ -18,11 +18,9 @@ class Step:
     kernel: Kernel
     inputs: tuple[int | None, ...]
     """None where an input is left out."""
-    on_host: tuple[bool, ...]
-    """For each input, whether the kernel reads it on the host."""
     outputs: tuple[int | None, ...]
     """None where nobody reads an output."""
-    last_use: tuple[int, ...]
+    last_use: tuple[int, ...] = ()
     """Slots that nothing reads afterwards."""
 
 
@@ -33,11 +31,13 @@ class Program:
     device: torch.device
     slots: tuple[Any, ...]
     """The constants, in their places; None elsewhere."""
+    weights: frozenset[int]
+    """Memory of the constants."""
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
     can_capture: bool
-    """Whether no step waits for data of the device on the host, or moves some from there."""
+    """Whether no step waits for data of the device, moves some from the host, or draws random numbers."""
 
     def run(self, feeds: Sequence[Any]) -> list[Any]:
         """Run once; tensors of the device in, in the partition's order, and tensors of the device out.
@@ -49,21 +49,27 @@ class Program:
         for slot, feed in zip(self.inputs, feeds, strict=True):
             slots[slot] = feed
         for step in self.steps:
-            self._take(step, slots)
-        return [slots[slot].to(self.device).contiguous() for slot in self.outputs]
+            _take(step, slots)
+        # the memory of an input is its owner's again after the run, and weights are nobody's to change
+        borrowed = self.weights.union(map(memory_of, feeds))
+        results = [slots[slot].contiguous() for slot in self.outputs]
+        return [result.clone() if memory_of(result) in borrowed else result for result in results]
 
-    def _take(self, step: Step, slots: list[Any]) -> None:
-        arguments = [
-            None if slot is None else slots[slot].to("cpu" if host else self.device)
-            for slot, host in zip(step.inputs, step.on_host, strict=True)
-        ]
-        try:
-            results = step.kernel(arguments)
-        except Exception as problem:
-            problem.add_note(step.label)
-            raise
-        for slot, value in zip(step.outputs, results, strict=False):
-            if slot is not None:
-                slots[slot] = value
-        for slot in step.last_use:
-            slots[slot] = None
+
+def memory_of(tensor: Any) -> int:
+    """Where the memory begins that a tensor shares with its views."""
+    return int(tensor.untyped_storage().data_ptr())
+
+
+def _take(step: Step, slots: list[Any]) -> None:
+    arguments = [None if slot is None else slots[slot] for slot in step.inputs]
+    try:
+        results = step.kernel(arguments)
+    except Exception as problem:
+        problem.add_note(step.label)
+        raise
+    for slot, value in zip(step.outputs, results, strict=False):
+        if slot is not None:
+            slots[slot] = value
+    for slot in step.last_use:
+        slots[slot] = None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 Arguments: TypeAlias = Sequence[Any]
-"""A torch tensor for each input, None for one that is left out. It lies on the device, or on the host where the table
-says so or where the whole node is a computation of shapes."""
+"""A torch tensor for each input, None for one that is left out. It lies on `Node.device`, or on the host where the
+table says so."""
 Kernel: TypeAlias = Callable[[Arguments], Sequence[Any]]
 """Gives a tensor per output, on the device of its inputs."""
 
@@ -29,6 +29,8 @@ class Node:
     inputs: tuple[str, ...]
     """An empty name where one is left out."""
     outputs: tuple[str, ...]
+    device: Any
+    """Of torch: where the outputs are to lie, for kernels whose inputs don't say it."""
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or what ONNX says where it is not given."""
@@ -53,18 +55,22 @@ class Entry:
     build: Builder
     host: frozenset[int]
     """Inputs that the kernel reads on the host: shapes, axes, repeats."""
+    eager: bool
+    """Whether every run must call the kernel anew: it waits for what is on the device, or draws random numbers."""
 
 
 _TABLE: Final[dict[tuple[str, str], Entry]] = {}
 
 
-def operator(*names: str, domain: str = "", host: Sequence[int] = ()) -> Callable[[Builder], Builder]:
+def operator(
+    *names: str, domain: str = "", host: Sequence[int] = (), eager: bool = False
+) -> Callable[[Builder], Builder]:
     """Enter a builder for operators of a domain; it looks at `Node.version` where opsets differ."""
 
     def enter(build: Builder) -> Builder:
         for name in names:
             assert (domain, name) not in _TABLE, f"{name} is in the table already"
-            _TABLE[domain, name] = Entry(build, frozenset(host))
+            _TABLE[domain, name] = Entry(build, frozenset(host), eager)
         return build
 
     return enter

@@ -11,8 +11,9 @@ import torch
 import torch.utils.dlpack
 
 from dovetail.gpu.graphs import GraphCache
-from dovetail.gpu.lowering import lower, to_torch
+from dovetail.gpu.lowering import lower
 from dovetail.gpu.program import Program
+from dovetail.gpu.reading import to_torch
 from dovetail.runtime.sessions import DeviceFailure
 from dovetail.runtime.words import one_line
 

@@ -71,6 +71,8 @@ _ONNX: Final[dict[str, Claim]] = {
     "GridSample": Claim(_FLOATS, since=16, attributes={"mode": ("bilinear", "nearest", "linear")}),
     "DequantizeLinear": Claim(frozenset({"int8", "uint8", "int32"}), attributes={"block_size": (0,)}),
     "Constant": Claim(_ANY),
+    **_same(_FLOATS, "RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
+    "EyeLike": Claim(_ANY),
     "Resize": Claim(
         _FLOATS,
         since=11,

@@ -1,1 +1,19 @@
-"""Families of operators; see `dovetail.gpu.registry`."""
+"""One module for each family of operators; to import one enters it in the table."""
+
+from dovetail.gpu.operators import (
+    conv_pool,
+    elementwise,
+    indexing,
+    linear,
+    normalise,
+    quantize,
+    random_numbers,
+    reduce,
+    resize,
+    shapes,
+)
+
+__all__ = [
+    "conv_pool", "elementwise", "indexing", "linear", "normalise", "quantize", "random_numbers", "reduce", "resize",
+    "shapes",
+]  # fmt: skip

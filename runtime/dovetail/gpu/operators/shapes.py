@@ -1,26 +1,35 @@
 """Operators that move elements and compute none."""
 
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 import torch
 
+from dovetail.gpu.operators.elementwise import element_type
 from dovetail.gpu.registry import Arguments, Kernel, Node, numbers, operator
 
 _broadcast: Any = torch.broadcast_shapes
 
 
+def _vector(lengths: Sequence[int], device: Any) -> Any:
+    """Filled by kernels: a copy from the host can't be a part of a graph of CUDA."""
+    filled = [torch.full((), length, dtype=torch.int64, device=device) for length in lengths]
+    return torch.stack(filled) if filled else torch.empty(0, dtype=torch.int64, device=device)
+
+
 @operator("Shape")
 def shape(node: Node) -> Kernel:
-    """On the host: what reads a shape is most often a computation of another."""
+    """Known without waiting for the device."""
     first, last = node.attribute("start", 0), node.attribute("end")
-    return lambda values: (torch.tensor(list(values[0].shape)[first:last], dtype=torch.int64),)
+    return lambda values: (_vector(list(values[0].shape)[first:last], node.device),)
 
 
 @operator("Size")
 def size(node: Node) -> Kernel:
-    """On the host, as with Shape."""
-    return lambda values: (torch.tensor(values[0].numel(), dtype=torch.int64),)
+    """Known without waiting for the device."""
+    return lambda values: (torch.full((), values[0].numel(), dtype=torch.int64, device=node.device),)
 
 
 @operator("Reshape", host=[1])
@@ -124,11 +133,13 @@ def tile(node: Node) -> Kernel:
 
 
 def _slice_axis(x: Any, axis: int, bounds: slice) -> Any:
-    length = x.shape[axis]
-    picked = range(length)[bounds]
-    if picked.step > 0 and len(picked):
-        return x[(slice(None),) * axis + (slice(picked.start, picked.stop, picked.step),)]
-    return x.index_select(axis, torch.tensor(list(picked), dtype=torch.int64, device=x.device))
+    picked = range(x.shape[axis])[bounds]
+    if not picked:
+        return x.narrow(axis, 0, 0)
+    low, high = min(picked[0], picked[-1]), max(picked[0], picked[-1])
+    # torch's slices know no negative steps
+    kept = x[(slice(None),) * axis + (slice(low, high + 1, abs(picked.step)),)]
+    return kept if picked.step > 0 else torch.flip(kept, [axis])
 
 
 def _slice(x: Any, starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None) -> Any:
@@ -171,13 +182,27 @@ def _filled(x: Any, before: list[int], after: list[int], value: Any) -> Any:
     return result
 
 
+def _mirrored(at: Any, length: int) -> Any:
+    period = max(1, 2 * (length - 1))
+    at = torch.remainder(at, period)
+    return torch.minimum(at, period - at)
+
+
+_SOURCES: Final[dict[str, Callable[[Any, int], Any]]] = {
+    "edge": lambda at, length: at.clamp(0, length - 1),
+    "reflect": _mirrored,
+    "wrap": torch.remainder,
+}
+"""Mode -> which element stands at a place outside."""
+
+
 def _picked(x: Any, before: list[int], after: list[int], mode: str) -> Any:
-    modes = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
     for axis, (left, right) in enumerate(zip(before, after, strict=True)):
         if left or right:
-            length = np.arange(x.shape[axis])[max(0, -left) : x.shape[axis] - max(0, -right)]
-            places = np.pad(length, (max(0, left), max(0, right)), mode=modes[mode])  # type: ignore[call-overload]
-            x = x.index_select(axis, torch.from_numpy(places).to(x.device))
+            # what is cut off takes no part in the filling
+            x = x.narrow(axis, max(0, -left), x.shape[axis] - max(0, -left) - max(0, -right))
+            at = torch.arange(-max(0, left), x.shape[axis] + max(0, right), device=x.device)
+            x = x.index_select(axis, _SOURCES[mode](at, x.shape[axis]))
     return x
 
 
@@ -239,18 +264,35 @@ def triangle(node: Node) -> Kernel:
 
 @operator("ConstantOfShape", host=[0])
 def constant_of_shape(node: Node) -> Kernel:
-    """On the host, like the shape it is given; the program moves it where it is read."""
-    value = torch.from_numpy(np.array(node.attribute("value", np.zeros(1, np.float32)))).reshape(())
-    return lambda values: (value.expand(numbers(values, 0) or []).clone(),)
+    """Of zeros in float32 where the node says nothing else."""
+    given = torch.from_numpy(np.array(node.attribute("value", np.zeros(1, np.float32)))).reshape(())
+    value, kind = given.item(), given.dtype
+    return lambda values: (torch.full(numbers(values, 0) or [], value, dtype=kind, device=node.device),)
 
 
 @operator("Range", host=[0, 1, 2])
 def number_range(node: Node) -> Kernel:
-    """On the host, like its bounds."""
+    """Each number by a product, so that errors don't add up."""
 
     def kernel(values: Arguments) -> tuple[Any]:
         start, limit, step = (value.item() for value in values[:3])
-        count = max(0, int(np.ceil((limit - start) / step)))
-        return ((start + torch.arange(count, dtype=torch.float64) * step).to(values[0].dtype),)
+        count = max(0, math.ceil((limit - start) / step))
+        kind = values[0].dtype
+        steps = torch.arange(count, dtype=torch.float64 if kind.is_floating_point else kind, device=node.device)
+        return ((start + steps * step).to(kind),)
+
+    return kernel
+
+
+@operator("EyeLike")
+def eye_like(node: Node) -> Kernel:
+    """Ones on one diagonal."""
+    above, number = node.attribute("k", 0), node.attribute("dtype")
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        rows, columns = values[0].shape
+        kind = element_type(number) if number else values[0].dtype
+        places = torch.arange(columns, device=node.device) - torch.arange(rows, device=node.device).unsqueeze(1)
+        return ((places == above).to(kind),)
 
     return kernel
