@@ -31,7 +31,8 @@ COMPILE_LIMIT_S: Final = 120.0
 """Seconds for one partition."""
 _CHILD = Path(__file__).with_name("vendor_child.py")
 _MODEL, _OUTCOME = "model.onnx", "outcome.json"
-_FEW_LIMIT_S: Final = 5.0
+_PART_LIMIT_S, _PART_SHARE = 5.0, 8
+"""Seconds for a part of a model that took too long, and at most such a part of the limit: what does not hang is done."""
 _LARGEST_MODEL: Final = 2_000_000_000
 
 
@@ -80,6 +81,8 @@ class VendorCompiler:
         self.tool = tool or tool_name(backend)
         self.compiles = 0
         """Models that were compiled, or refused, now; not those whose result was there."""
+        self.full_waits = 0
+        """Models that were waited for until the limit, and gave no answer."""
         self._limit_s = self._now_s = limit_s
         self._settings = (self.tool, *settings)
         self._command = [sys.executable, "-P", str(_CHILD), *settings] if command is None else command
@@ -164,7 +167,8 @@ class VendorCompiler:
             except NoAnswer as problem:
                 late, answer = problem.timed_out, {"words": str(problem)}
             if late:
-                self._now_s = min(self._limit_s, _FEW_LIMIT_S)
+                self.full_waits += self._now_s == self._limit_s
+                self._now_s = min(self._limit_s / _PART_SHARE, _PART_LIMIT_S)
             return self._keep(key, made, answer, late)
 
     def _keep(self, key: str, made: Path, answer: dict[str, Any], late: bool) -> Compiled:

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from dovetail.lowering.child import MEMORY_LIMIT, limit_process
 
 _START_S: Final = 60.0
-"""More time for the first request: the child loads the vendor's library."""
+"""Seconds until the child says, in a first line, that it is there: it loads the vendor's library."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - the caller makes it a cause in words
@@ -30,7 +30,8 @@ class Workshop:
         """Remember what to start.
 
         Args:
-            command: the program and its arguments. It reads a JSON object a line and answers each with one.
+            command: the program and its arguments. It prints a line when it is ready, then reads a JSON object a line
+                and answers each with one.
             memory: bytes of data that it may have, on Linux.
         """
         self._command = list(command)
@@ -44,24 +45,25 @@ class Workshop:
         Raises:
             NoAnswer: the child is gone then; the next request gets another one.
         """
-        is_fresh = self._child is None
         child = self._start() if self._child is None else self._child
         assert child.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it is gone: its output has ended as well
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-            line = self._answers.get(timeout=seconds + (_START_S if is_fresh else 0.0))
+        answer: dict[str, Any] = json.loads(self._read(child, seconds))
+        return answer
+
+    def _read(self, child: "subprocess.Popen[str]", seconds: float) -> str:
+        try:
+            line = self._answers.get(timeout=seconds)
         except Empty:
             self.close()
             raise NoAnswer(f"no answer within {seconds:g} s", timed_out=True) from None
-        except OSError:
-            line = ""
         if not line:  # its output has ended
             status = child.wait()
             self.close()
             raise NoAnswer(f"it crashed ({_end(status)})", timed_out=False)
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return line
 
     def close(self) -> None:
         """Stop the child."""
@@ -94,6 +96,7 @@ class Workshop:
         limit_process(child.pid, self._memory)
         self._child, self._answers = child, SimpleQueue()
         threading.Thread(target=_listen, args=(child, self._answers), daemon=True).start()
+        self._read(child, _START_S)
         return child
 
 
