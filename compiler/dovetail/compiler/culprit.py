@@ -10,7 +10,8 @@ def smallest_failing(items: Sequence[Item], fails: Callable[[Sequence[Item]], bo
     """An interval that fails, while no shorter one with the same end or start does.
 
     `fails` should hold for every interval around one that fails; where it does not, the interval that is returned
-    fails all the same. Asks 2 log2(items) + 1 times at most; log2(items) + 1 times where one item fails alone.
+    fails all the same. Asks 2 ceil(log2(items)) + 1 times at most; ceil(log2(items)) + 1 times where one item fails
+    alone.
 
     Args:
         items: a whole that fails. In topological order of a convex set every interval is convex.
