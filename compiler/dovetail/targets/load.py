@@ -97,6 +97,7 @@ def _device(part: TargetPart, device: DevicePart, chosen: str) -> Device:
         data_quality=device.data_quality,
         data_note=device.data_note,
         book=book,
+        quantization=device.quantization,
         tool=_tool(device.tool, {"variant": chosen, **properties}) if device.tool is not None else None,
     )
 

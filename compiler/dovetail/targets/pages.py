@@ -10,7 +10,7 @@ from dovetail.targets.figure import Figure, Link
 from dovetail.targets.json_schema import FILE_NAME, schema_text
 from dovetail.targets.language_page import language_page
 from dovetail.targets.load import load_target, read_target
-from dovetail.targets.schema import OperatorPart, TargetPart
+from dovetail.targets.schema import DevicePart, OperatorPart, TargetPart
 from dovetail.targets.shipped import data_folder, target_names
 
 COMMAND: Final = "make docs"
@@ -58,7 +58,7 @@ def target_page(name: str) -> str:
     lines += _bullets("Limits of a whole placement", said.limits)
     lines += _bullets("Notes", part.notes)
     for device, listed in zip(said.devices, part.devices, strict=True):
-        lines += ["", f"## {device.id}: {_escaped(device.name)}", "", *_device(device)]
+        lines += ["", f"## {device.id}: {_escaped(device.name)}", "", *_device(device, listed)]
         lines += _operators(device, listed.ops)
     lines += [*_variants(part), *_links(target.links), *_sources(said)]
     return "\n".join(lines) + "\n"
@@ -72,10 +72,13 @@ def _facts(part: TargetPart) -> Iterator[str]:
         yield f"- variants: {', '.join(part.variants)}; without one, {part.default_variant or 'none of them'}"
 
 
-def _device(device: DeviceDescription) -> Iterator[str]:
+def _device(device: DeviceDescription, listed: DevicePart) -> Iterator[str]:
     note = f": {_escaped(device.data_note)}" if device.data_note else ""
     yield f"- backend: {device.backend or 'none, so its partitions are emulated or run on the next device'}"
     yield f"- floats become: {device.numerics}"
+    if listed.kind == "npu":
+        scheme = listed.quantization
+        yield f"- `--quantize` makes: {scheme.words()} ({_escaped(scheme.source) or 'assumed, no source'})"
     yield f"- public data: {device.data_quality}{note}"
     if device.figures:
         yield ""

@@ -97,6 +97,27 @@ class ToolPart(Part):
     """What it compiles for, as it names it; `{variant}` stands for the variant, `{name}` for a property of it."""
 
 
+class QuantizationPart(Part):
+    """The integers into which a float model is quantized for the device."""
+
+    activations: Literal["int8", "uint8"] = "int8"
+    symmetric: bool = False
+    """Zero points of activations are 0."""
+    weights: Literal["int8", "uint8"] = "int8"
+    per_channel: bool = True
+    """A scale for each output channel of the weights."""
+    source: str = ""
+    """Empty: an assumption, the scheme that most devices take."""
+
+    def words(self) -> str:
+        """Return the scheme in words."""
+        zero = " around zero" if self.symmetric else ""
+        return f"{self.activations} activations{zero}, {self.weights} weights per {self._scales()}"
+
+    def _scales(self) -> str:
+        return "channel" if self.per_channel else "tensor"
+
+
 class DevicePart(Part):
     """A device of the target."""
 
@@ -106,6 +127,8 @@ class DevicePart(Part):
     backend: BackendPart | None = None
     tool: ToolPart | None = None
     numerics: Numerics = "fp32"
+    quantization: QuantizationPart = QuantizationPart()
+    """What `--quantize` makes of a float model, where this is the target's first device."""
     figures: dict[str, FigurePart] = {}
     data_quality: Confidence
     data_note: str = ""

@@ -9,7 +9,7 @@ from dovetail.targets.backend import backend_refusal
 from dovetail.targets.describe import DeviceDescription, TargetDescription, describe_device, limit_sentences
 from dovetail.targets.figure import Figure, Link, PartitionLimits
 from dovetail.targets.rulebook import RuleBook
-from dovetail.targets.schema import Numerics, OperatorList
+from dovetail.targets.schema import Numerics, OperatorList, QuantizationPart
 from dovetail.targets.signature import signature
 from dovetail.targets.verdict import Verdict
 from dovetail.targets.view import OperatorView
@@ -39,6 +39,8 @@ class Device:
     """How good the public knowledge of what it supports is: `high`, `medium` or `low`."""
     data_note: str
     book: RuleBook
+    quantization: QuantizationPart
+    """What a float model is quantized to for it."""
     learnt: Mapping[str, Verdict] = field(default_factory=dict)
     """Signature of an operator -> what a probe of the vendor's compiler answered; it goes before the rules."""
     tool: ToolSpec | None = None
