@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.cli.arrays import Array, read_array, read_arrays, write_arrays
 from dovetail.cli.feeds import gather_feeds
 from dovetail.plan import RunError, TensorSpec
+from dovetail.plan.arrays import Array, read_array, read_arrays, write_arrays
 from dovetail.plan.random_feeds import random_feeds
 
 IMAGE = TensorSpec("image", "float32", (1, 3, 4, 4))

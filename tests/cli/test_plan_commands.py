@@ -9,9 +9,9 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 
-from dovetail.cli.arrays import read_arrays
 from dovetail.cli.main import program
 from dovetail.plan import plan_from_json, read_plan
+from dovetail.plan.arrays import read_arrays
 
 
 def dovetail(*arguments: object) -> Result:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dovetail.cli.arrays import read_array
 from dovetail.cli.screen import warn
 from dovetail.plan import RunError
+from dovetail.plan.arrays import read_array
 from dovetail.plan.random_feeds import random_feeds
 from dovetail.plan.schema import TensorSpec
 from dovetail.report.words import quoted

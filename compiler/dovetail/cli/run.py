@@ -50,9 +50,9 @@ def command(
 
     Prints every output's type, shape and range, and where each partition really ran.
     """
-    from dovetail.cli.arrays import write_arrays
     from dovetail.cli.execution import check_certificate, latency_lines, open_executor, output_lines, placement_lines
     from dovetail.cli.feeds import gather_feeds
+    from dovetail.plan.arrays import write_arrays
     from dovetail.report.console import draw
 
     if output and not output.parent.is_dir():

@@ -100,8 +100,8 @@ def _bound_arrays(plan: "Plan", model: Path) -> dict[str, "Array"]:
 
 
 def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[str, "Array"]]:
-    from dovetail.cli.arrays import read_arrays
     from dovetail.cli.feeds import made_up_feeds
+    from dovetail.plan.arrays import read_arrays
     from dovetail.report.words import quoted
 
     if inputs is None:

@@ -1,6 +1,6 @@
 """Inputs to try a model on, where the user gives none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import onnx_ir
 
 from dovetail.ir import Graph, tensor_spec
 from dovetail.passes.quantize import is_quantize
+from dovetail.plan.arrays import read_arrays
 from dovetail.plan.errors import RunError
 from dovetail.plan.random_feeds import random_feeds
 
@@ -51,13 +52,7 @@ def samples_for(graph: Graph, inputs: Path | None, count: int) -> list[dict[str,
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as loaded:
-            given: Mapping[str, Array] = {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, AttributeError) as problem:
-        raise RunError(
-            f"--verify-inputs '{path}': can't be read as .npz, {problem}; write it with numpy.savez"
-        ) from None
+    given = read_arrays(path, "--verify-inputs")
     for name in names:
         if name not in given:
             has = ", ".join(map(repr, given)) or "nothing"
@@ -98,7 +93,9 @@ def _range_at(node: onnx_ir.Node, value: onnx_ir.Value) -> tuple[float, float] |
     if node.op_type == "Equal":
         others = [_constant(other) for other in inputs if other is not value]
         known = others[0] if len(others) == 1 else None
-        return None if known is None or known.size < _FEW else (float(known.min()), float(known.max()))
+        if known is None or known.size < _FEW or known.dtype.kind not in "iuf":
+            return None
+        return float(known.min()), float(known.max())
     return None
 
 

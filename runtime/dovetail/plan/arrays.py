@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dovetail.plan import RunError
+from dovetail.plan.errors import RunError
 
 Array = npt.NDArray[np.generic]
 
