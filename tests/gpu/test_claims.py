@@ -8,14 +8,11 @@ from dovetail.plan.torch_claims import CLAIMS, why_refused
 from dovetail.targets import load_target
 
 _LEFT_OUT = {
-    "Attention",
     "GRU",
     "LSTM",
     "MatMulInteger",
     "RNN",
     "RoiAlign",
-    "RotaryEmbedding",
-    "TensorScatter",
     "Upsample",
     "com.microsoft:Attention",
     "com.microsoft:BiasSoftmax",

@@ -71,6 +71,10 @@ _ONNX: Final[dict[str, Claim]] = {
     "GridSample": Claim(_FLOATS, since=16, attributes={"mode": ("bilinear", "nearest", "linear")}),
     "DequantizeLinear": Claim(frozenset({"int8", "uint8", "int32"}), attributes={"block_size": (0,)}),
     "Constant": Claim(_ANY),
+    # at stage 2 what is masked is the least number to ONNX Runtime, and minus infinity to ONNX
+    "Attention": Claim(_FLOATS, since=23, attributes={"qk_matmul_output_mode": (0, 1, 3)}),
+    "RotaryEmbedding": Claim(_FLOATS, since=23),
+    "TensorScatter": Claim(_ANY),
     **_same(_FLOATS, "RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
     "EyeLike": Claim(_ANY),
     "Resize": Claim(

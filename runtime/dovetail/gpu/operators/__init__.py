@@ -1,6 +1,7 @@
 """One module for each family of operators; to import one enters it in the table."""
 
 from dovetail.gpu.operators import (
+    attention,
     conv_pool,
     elementwise,
     indexing,
@@ -14,6 +15,6 @@ from dovetail.gpu.operators import (
 )
 
 __all__ = [
-    "conv_pool", "elementwise", "indexing", "linear", "normalise", "quantize", "random_numbers", "reduce", "resize",
+    "attention", "conv_pool", "elementwise", "indexing", "linear", "normalise", "quantize", "random_numbers", "reduce", "resize",
     "shapes",
 ]  # fmt: skip
