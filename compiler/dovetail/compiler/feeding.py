@@ -1,6 +1,6 @@
 """Inputs to try a model on, where the user gives none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,10 @@ Array = npt.NDArray[np.generic]
 _MOVES: Final = frozenset(
     ["Cast", "Expand", "Flatten", "Identity", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"]
 )
+_LIMITS: Final[Mapping[onnx_ir.DataType | None, tuple[int, int]]] = {
+    onnx_ir.DataType.UINT8: (0, 255),
+    onnx_ir.DataType.INT8: (-128, 127),
+}
 _FEW: Final = 4
 """A list of fewer values is no table of all that there are."""
 
@@ -101,11 +105,11 @@ def _range_at(node: onnx_ir.Node, value: onnx_ir.Value) -> tuple[float, float] |
 
 def _quantized_range(node: onnx_ir.Node) -> tuple[float, float] | None:
     scale = _constant(node.inputs[1])
-    zero = _constant(node.inputs[2]) if len(node.inputs) > 2 else np.array(0, np.uint8)
-    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype not in (np.uint8, np.int8):
+    zero = _constant(node.inputs[2]) if len(node.inputs) > 2 else np.array(0)
+    limits = _LIMITS.get(node.outputs[0].dtype)
+    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or limits is None:
         return None
-    low, high = (0, 255) if zero.dtype == np.uint8 else (-128, 127)
-    ends = [(bound - float(zero)) * float(scale) for bound in (low, high)]
+    ends = [(bound - zero.item()) * scale.item() for bound in limits]
     return ends[0], ends[1]
 
 
