@@ -13,6 +13,11 @@ from dovetail.lowering.child import MEMORY_LIMIT, limit_process
 
 _START_S: Final = 60.0
 """Seconds until the child says, in a first line, that it is there: it loads the vendor's library."""
+_END_S: Final = 10.0
+"""Seconds from the end of a child's output to its own end."""
+_LONGEST_LINE: Final = 1 << 20
+"""Characters; what is longer is no answer."""
+_SHOWN: Final = 100
 
 
 class NoAnswer(Exception):  # noqa: N818 - the caller makes it a cause in words
@@ -45,12 +50,18 @@ class Workshop:
         Raises:
             NoAnswer: the child is gone then; the next request gets another one.
         """
+        if not self._answers.empty():  # it has ended meanwhile, or speaks unasked: no answer would be to the request
+            self.close()
         child = self._start() if self._child is None else self._child
         assert child.stdin is not None
         with contextlib.suppress(OSError):  # it is gone: its output has ended as well
             child.stdin.write(json.dumps(request) + "\n")
             child.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._read(child, seconds))
+        line = self._read(child, seconds)
+        answer = _read_json(line)
+        if not isinstance(answer, dict):
+            self.close()
+            raise NoAnswer(f"its answer can't be read: {line[:_SHOWN]!r}", timed_out=False)
         return answer
 
     def _read(self, child: "subprocess.Popen[str]", seconds: float) -> str:
@@ -60,9 +71,9 @@ class Workshop:
             self.close()
             raise NoAnswer(f"no answer within {seconds:g} s", timed_out=True) from None
         if not line:  # its output has ended
-            status = child.wait()
+            end = _end(child)
             self.close()
-            raise NoAnswer(f"it crashed ({_end(status)})", timed_out=False)
+            raise NoAnswer(f"it crashed ({end})", timed_out=False)
         return line
 
     def close(self) -> None:
@@ -92,6 +103,7 @@ class Workshop:
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            errors="replace",
         )
         limit_process(child.pid, self._memory)
         self._child, self._answers = child, SimpleQueue()
@@ -103,12 +115,24 @@ class Workshop:
 def _listen(child: "subprocess.Popen[str]", answers: "SimpleQueue[str]") -> None:
     assert child.stdout is not None
     try:
-        for line in child.stdout:
+        while line := child.stdout.readline(_LONGEST_LINE):
             answers.put(line)
     except ValueError:  # closed meanwhile
         pass
     answers.put("")
 
 
-def _end(status: int) -> str:
+def _read_json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _end(child: "subprocess.Popen[str]") -> str:
+    """How a child ended whose output has ended."""
+    try:
+        status = child.wait(timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        return "it closed its output"
     return f"signal {-status}" if status < 0 else f"exit status {status}"
