@@ -37,11 +37,25 @@ def gather_feeds(inputs: Sequence[TensorSpec], files: Mapping[str, Path], seed: 
     return {name: read[name] if name in read else made_up[name] for name in names}
 
 
-def made_up_feeds(inputs: Sequence[TensorSpec], seed: int) -> dict[str, Array]:
-    """Return random values; symbolic dimensions become 1, which a warning says."""
+def made_up_feeds(
+    inputs: Sequence[TensorSpec], seed: int, ranges: Mapping[str, Sequence[float]] | None = None
+) -> dict[str, Array]:
+    """Return random values; symbolic dimensions become 1, which a warning says.
+
+    Args:
+        inputs: of a plan.
+        seed: the same seed gives the same values.
+        ranges: input -> its smallest and largest value, where they are known. Floats are uniform between them: outside
+            of it, a quantized model would saturate.
+    """
     symbols = sorted({dim for spec in inputs for dim in spec.shape or () if isinstance(dim, str)})
     unnamed = any(dim is None for spec in inputs for dim in spec.shape or ())
     if symbols or unnamed:
         shown = ", ".join(symbols + ["unnamed ones"] * unnamed)
         warn(f"symbolic dimensions are 1 in made-up inputs: {shown}")
-    return random_feeds(inputs, seed)
+    feeds = random_feeds(inputs, seed)
+    draw = np.random.default_rng(seed)
+    for name, (low, high) in (ranges or {}).items():
+        if name in feeds and feeds[name].dtype.kind == "f":
+            feeds[name] = draw.uniform(low, high, feeds[name].shape).astype(feeds[name].dtype)
+    return feeds

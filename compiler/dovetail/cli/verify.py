@@ -1,7 +1,9 @@
 """`dovetail verify`: a plan against the unsplit model."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +37,7 @@ DEVICE_TOLERANCE: Final = 1e-2
     "--tolerance",
     type=click.FloatRange(min=0),
     help=f"Largest absolute error. [default: {EXACT_TOLERANCE:g} if all ran on the CPU in fp32, "
-    f"else {DEVICE_TOLERANCE:g}]",
+    f"else {DEVICE_TOLERANCE:g}; for a model that --quantize has made int8, the signal to noise that it was bound to]",
 )
 @emulate_option
 @click.pass_context
@@ -52,6 +54,9 @@ def command(
 
     The model runs on ONNX Runtime's CPU provider. Floats may differ by the tolerance; integers, booleans and
     text must be equal. Exit code 1 where they are not.
+
+    The plan of a model that --quantize has made int8 is compared with the float model: its floats must have the signal
+    to noise of --min-snr-db. Random inputs lie in the range of the samples it was calibrated on.
     """
     from dovetail.cli.execution import open_executor, placement_lines
     from dovetail.lowering import run_reference
@@ -72,13 +77,14 @@ def command(
         placement = executor.placement
         lines = list(placement_lines(made, placement, executor.events))
     differences = worst_of(results)
-    limit, why = _limit(made, placement, tolerance)
+    limit = _limit(made, placement, tolerance)
     lines += _difference_lines(differences, limit)
     click.echo(draw(lines, screen.width(), screen.color()), nl=False)
-    worst = max((each.max_absolute for each in differences), default=0.0)
-    word = "ok" if worst <= limit else "FAILED"
-    click.echo(f"{word}: max error {worst:.3g}, tolerance {limit:g} ({why}), {counted(len(results), 'sample')}")
-    context.exit(0 if worst <= limit else 1)
+    holds = all(limit.holds(each) for each in differences)
+    click.echo(
+        f"{'ok' if holds else 'FAILED'}: {limit.found(differences)} ({limit.why}), {counted(len(results), 'sample')}"
+    )
+    context.exit(0 if holds else 1)
 
 
 def _check_model(plan: "Plan", model: Path) -> None:
@@ -105,8 +111,9 @@ def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[s
     from dovetail.report.words import quoted
 
     if inputs is None:
+        ranges = plan.quantization.ranges if plan.quantization is not None else {}
         for seed in range(samples):
-            yield made_up_feeds(plan.inputs, seed)
+            yield made_up_feeds(plan.inputs, seed, ranges)
         return
     given = read_arrays(inputs, "--inputs")
     missing = [spec.name for spec in plan.inputs if spec.name not in given]
@@ -115,26 +122,54 @@ def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[s
     yield given
 
 
-def _limit(plan: "Plan", placement: Mapping[str, str], tolerance: float | None) -> tuple[float, str]:
-    """Return the tolerance and where it comes from."""
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What differences may be, and where that comes from."""
+
+    tolerance: float | None
+    """Largest absolute error."""
+    snr_db: float
+    """Least signal to noise, where there is no tolerance. What is no float may then flip."""
+    why: str
+
+    def holds(self, difference: "Difference") -> bool:
+        """Whether an output is close enough."""
+        if self.tolerance is not None:
+            return difference.max_absolute <= self.tolerance
+        return not difference.mismatch and (difference.exact or difference.snr_db >= self.snr_db)
+
+    def found(self, differences: Sequence["Difference"]) -> str:
+        """The figure that is judged, beside what it may be."""
+        if self.tolerance is not None:
+            worst = max((each.max_absolute for each in differences), default=0.0)
+            return f"max error {worst:.3g}, tolerance {self.tolerance:g}"
+        least = min((each.snr_db for each in differences if not each.exact), default=math.inf)
+        return f"signal to noise {least:.1f} dB, {self.snr_db:g} dB wanted"
+
+
+def _limit(plan: "Plan", placement: Mapping[str, str], tolerance: float | None) -> _Limit:
+    """Return what is allowed: what was given, or what fits the plan."""
     if tolerance is not None:
-        return tolerance, "given"
+        return _Limit(tolerance, 0.0, "given")
+    if plan.quantization is not None and plan.quantization.taken:
+        return _Limit(None, plan.quantization.min_snr_db, "default: --min-snr-db of the plan, which is int8")
     plain = {device.id for device in plan.devices if device.kind == "cpu" and device.numerics == "fp32"}
     if set(placement.values()) <= plain:
-        return EXACT_TOLERANCE, "default: all partitions ran on the CPU in fp32"
-    return DEVICE_TOLERANCE, "default: not all partitions ran on the CPU in fp32"
+        return _Limit(EXACT_TOLERANCE, 0.0, "default: all partitions ran on the CPU in fp32")
+    return _Limit(DEVICE_TOLERANCE, 0.0, "default: not all partitions ran on the CPU in fp32")
 
 
-def _difference_lines(differences: Sequence["Difference"], limit: float) -> Iterator["RenderableType"]:
+def _difference_lines(differences: Sequence["Difference"], limit: _Limit) -> Iterator["RenderableType"]:
     from dovetail.report.console import STATE_STYLE, heading, table, words
 
     yield heading("outputs against the unsplit model")
-    made = table(["output", "type", ">max abs", ">max rel", ">cosine", "verdict"])
+    made = table(["output", "type", ">max abs", ">max rel", ">cosine", ">snr dB", "verdict"])
     for each in differences:
-        good = each.max_absolute <= limit
-        verdict = words(("ok", STATE_STYLE["supported"]) if good else (_failure(each), STATE_STYLE["unsupported"]))
-        figures = f"{each.max_absolute:.3g}", f"{each.max_relative:.3g}", f"{each.cosine:.6f}"
-        made.add_row(words(each.output), each.dtype, *(("", "", "") if each.exact else figures), verdict)
+        verdict = words(
+            ("ok", STATE_STYLE["supported"]) if limit.holds(each) else (_failure(each), STATE_STYLE["unsupported"])
+        )
+        figures = f"{each.max_absolute:.3g}", f"{each.max_relative:.3g}", f"{each.cosine:.6f}", f"{each.snr_db:.1f}"
+        made.add_row(words(each.output), each.dtype, *(("",) * len(figures) if each.exact else figures), verdict)
     yield made
 
 

@@ -116,6 +116,25 @@ class Graph:
             alive.update(self.origins(str(node.name)))
         return tuple(sorted(self._original - alive))
 
+    def descend_from(self, other: "Graph") -> None:
+        """Count as what became of another graph that was changed outside: nodes are told by their names.
+
+        Name, digest, loading options and what the model says of itself are the other's then; the nodes that the change
+        has brought are no one's.
+        """
+        for node in all_nodes(self.model.graph):
+            name = str(node.name)
+            origins = lineage.merge_origins(self.origins(name), other._origins)
+            if origins != (name,):
+                self._origins[name] = origins
+        self._original = other._original
+        self.name, self.sha256, self.bindings = other.name, other.sha256, other.bindings
+        mine, theirs = self.model, other.model
+        mine.producer_name, mine.domain, mine.model_version = theirs.producer_name, theirs.domain, theirs.model_version
+        mine.doc_string, mine.graph.name = theirs.doc_string, theirs.graph.name
+        mine.metadata_props.clear()
+        mine.metadata_props.update(theirs.metadata_props)
+
     # --- tags --------------------------------------------------------------------------------------------------
 
     def set_tag(self, name: str, tag: object) -> None:

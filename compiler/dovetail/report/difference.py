@@ -31,6 +31,9 @@ class Difference:
     """`max_absolute` over the largest magnitude in the reference."""
     cosine: float
     """Cosine of the angle between the two outputs as vectors; 1 where both are zero."""
+    snr_db: float
+    """10 * log10(sum of reference^2 / sum of error^2): infinity where nothing differs, minus infinity where nothing can
+    be compared."""
     mismatch: str = ""
     """Why the two can't be compared at all, for example different shapes."""
 
@@ -44,13 +47,17 @@ def compare_output(name: str, got: Array, wanted: Array) -> Difference:
     """Compare one output, element by element."""
     if got.shape != wanted.shape or _family(got) != _family(wanted):
         mismatch = f"got {got.dtype}{list(got.shape)} for {wanted.dtype}{list(wanted.shape)}"
-        return Difference(name, str(wanted.dtype), False, wanted.size, wanted.size, math.inf, math.inf, 0.0, mismatch)
+        return Difference(
+            name, str(wanted.dtype), False, wanted.size, wanted.size, math.inf, math.inf, 0.0, -math.inf, mismatch
+        )
     if wanted.dtype.kind in "fcV":  # V: bfloat16 and the 8-bit floats of ml_dtypes
         return _compare_floats(name, _widened(got), _widened(wanted), str(wanted.dtype))
     differing = int(np.count_nonzero(got != wanted))
     far = math.inf if differing else 0.0
     cosine = 0.0 if differing else 1.0
-    return Difference(name, str(wanted.dtype), True, differing, wanted.size, far, far, cosine)
+    return Difference(
+        name, str(wanted.dtype), True, differing, wanted.size, far, far, cosine, -math.inf if differing else math.inf
+    )
 
 
 def worst_of(samples: Sequence[tuple[Difference, ...]]) -> tuple[Difference, ...]:
@@ -69,6 +76,7 @@ def _worst(differences: tuple[Difference, ...]) -> Difference:
         max_absolute=max(each.max_absolute for each in differences),
         max_relative=max(each.max_relative for each in differences),
         cosine=min(each.cosine for each in differences),
+        snr_db=min(each.snr_db for each in differences),
         mismatch=next((each.mismatch for each in differences if each.mismatch), ""),
     )
 
@@ -86,6 +94,7 @@ def _compare_floats(name: str, got: Wide, wanted: Wide, dtype: str) -> Differenc
         max_absolute=largest,
         max_relative=0.0 if largest == 0.0 else largest / magnitude if magnitude else math.inf,
         cosine=_cosine(got, wanted),
+        snr_db=_signal_to_noise(distance, wanted),
     )
 
 
@@ -113,3 +122,11 @@ def _cosine(got: Wide, wanted: Wide) -> float:
     if norms == 0.0:
         return 1.0 if np.array_equal(a, b) else 0.0
     return float(np.real(np.vdot(b, a))) / norms
+
+
+def _signal_to_noise(distance: npt.NDArray[np.float64], wanted: Wide) -> float:
+    noise = float(np.sum(distance**2))
+    signal = float(np.sum(np.abs(wanted[np.isfinite(wanted)]) ** 2))
+    if noise == 0.0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal > 0.0 and noise < math.inf else -math.inf

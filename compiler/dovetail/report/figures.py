@@ -11,7 +11,8 @@ from dovetail.plan import batches_of, for_batch
 from dovetail.plan.schema import Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
 
-_UNITS: Final = {"latency": "ms", "energy": "mJ", "edp": "ms*mJ", "throughput": "ms a request"}
+UNITS: Final = {"latency": "ms", "energy": "mJ", "edp": "ms*mJ", "throughput": "ms a request"}
+"""Of the objective's value."""
 _PROVEN: Final = 1e-4
 """Gap below which a placement is called optimal."""
 
@@ -63,7 +64,7 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
 
 
 def _proof(predicted: Predicted, objective: str) -> str:
-    text = f"{objective} {amount(predicted.value, _UNITS.get(objective, ''))}"
+    text = f"{objective} {amount(predicted.value, UNITS.get(objective, ''))}"
     if predicted.gap is None:
         text += ", nothing proven"
     elif predicted.gap <= _PROVEN:

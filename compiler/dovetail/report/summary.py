@@ -3,7 +3,16 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from dovetail.plan.schema import Certificate, DeviceKind, Plan, PlanPartition, Predicted, TensorSpec, Transfer
+from dovetail.plan.schema import (
+    Certificate,
+    DeviceKind,
+    Plan,
+    PlanPartition,
+    Predicted,
+    Quantization,
+    TensorSpec,
+    Transfer,
+)
 from dovetail.report.causes import Cause, displaced_operators, rank_causes, short_reason
 from dovetail.report.figures import BatchRow, batch_rows
 from dovetail.report.words import counted, tensor_bytes
@@ -112,6 +121,8 @@ class Report:
     certificate: Certificate | None = None
     compiled: int = 0
     """Partitions that the devices' own compilers have compiled."""
+    quantization: Quantization | None = None
+    """How the choice between float and integers went; None where it was not asked for."""
 
 
 def summarize(plan: Plan) -> Report:
@@ -138,6 +149,7 @@ def summarize(plan: Plan) -> Report:
         batches=batch_rows(plan),
         certificate=plan.certificate,
         compiled=sum(partition.compiled_file is not None for partition in plan.partitions),
+        quantization=plan.quantization,
     )
 
 

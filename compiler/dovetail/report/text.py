@@ -10,6 +10,7 @@ from dovetail.report.causes import Cause
 from dovetail.report.certificate import certificate_rows
 from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, heading, table, words
 from dovetail.report.figures import batch_section, predicted_rows
+from dovetail.report.quantization import quantization_rows
 from dovetail.report.summary import Boundary, PartitionRow, Report, TransferTotals
 from dovetail.report.words import UNKNOWN, counted, size_text
 
@@ -51,6 +52,7 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         ("transfers", words(_transfer_text(report.totals))),
     ]
     rows += predicted_rows(report.predicted, report.objective)
+    rows += quantization_rows(report.quantization, report.objective)
     rows += certificate_rows(report)
     rows += [("not on " + report.devices[0].id if first else "", text) for first, text in _top_causes(report)]
     rows += [("note", words(note)) for note in report.notes]

@@ -35,7 +35,7 @@ def _one_to_two(document: Document) -> None:
     document["schema_version"] = 2
     about = {"metadata": {}, "graph": "", "producer": "", "domain": "", "version": 0, "description": ""}
     _complete(document.get("model"), about)
-    _complete(document, {"costs": [], "batch": None, "variants": []})
+    _complete(document, {"costs": [], "batch": None, "variants": [], "quantization": None})
     _complete(
         document.get("predicted"),
         {

@@ -272,6 +272,37 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantization:
+    """The choice between a float model and its quantized form, and what it was made by."""
+
+    precision: Literal["int8"]
+    scheme: str
+    """In words, such as `uint8 activations, int8 weights per channel`."""
+    taken: bool
+    """The plan is that of the quantized model."""
+    reason: str
+    samples: int
+    """How many the ranges of tensors come from."""
+    held_out: int
+    """How many others the losses were measured on."""
+    min_snr_db: float
+    """What every output had to reach."""
+    snr_db: dict[str, float]
+    """Output, or the float tensor that an output of another type is made from -> its signal to noise against the float
+    model; as in `TensorCheck`. With all operators in integers, where no mixture reached the bound."""
+    operators_db: dict[str, float]
+    """Operator -> the same for what it makes, with all that was lost before it."""
+    kept_float: tuple[str, ...]
+    """Operators that would lose too much."""
+    float_value: float | None
+    """Of the objective, as in `Predicted`, summed over batch sizes; None where no placement keeps the bounds."""
+    quantized_value: float | None
+    """The same of the quantized model; None also where there is none that is close enough."""
+    ranges: dict[str, tuple[float, ...]]
+    """Input -> its smallest and largest value among the samples."""
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """The plan for another batch size; its fields are those of `Plan`."""
 
@@ -343,6 +374,8 @@ class Plan:
     """For other batch sizes."""
     certificate: Certificate | None = None
     """None where the plan was not verified; a note says why, if that was asked for."""
+    quantization: Quantization | None = None
+    """None where it was not asked for."""
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the plan folder -> SHA-256 in hexadecimal."""
     schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,266 @@
+"""The child of `quantize`: quantizes a float model by onnxruntime.quantization, and measures what that loses.
+
+Run as a script, with nothing of Dovetail imported. Its argument is a JSON file:
+
+    model, inputs        the float model, and the names of its inputs
+    calibrate, held_out  .npz files with arrays f0, f1, ... for those inputs
+    activations, symmetric, weights, per_channel, min_snr_db
+    result, answer       where the quantized model and what is said of it go
+
+Operators stay in float, those that lose most first, until the outputs are close enough on the samples held out; how
+many is found by bisection. It dies by the limits that the parent sets, and prints its last word on standard error.
+"""
+
+import json
+import logging
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.version_converter
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QDQQuantizer, QuantType, create_calibrator
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+MIN_OPSET = 13  # scales per channel
+FAR_DB = 200.0
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
+TYPES = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
+OP_TYPES = sorted({*QLinearOpsRegistry, *QDQRegistry})
+ACTIVATIONS = ("Relu", "Clip")
+
+
+class Samples(CalibrationDataReader):
+    """Reads files one by one."""
+
+    def __init__(self, files, names):
+        self.files = files
+        self.names = names
+        self.waiting = iter(self)
+
+    def __iter__(self):
+        for file in self.files:
+            with np.load(file, allow_pickle=False) as loaded:
+                yield {name: loaded[f"f{index}"] for index, name in enumerate(self.names)}
+
+    def get_next(self):
+        return next(self.waiting, None)
+
+
+class Model:
+    """A float model, and its tensors on the samples held out."""
+
+    def __init__(self, job, folder):
+        self.job = job
+        self.float = at_opset(onnx.load(job["model"]))
+        names = job["inputs"]
+        self.held_out = Samples(job["held_out"], names)
+        path = Path(folder, "float.onnx")
+        onnx.save_model(self.float, path)
+        calibrator = create_calibrator(path, OP_TYPES, str(Path(folder, "augmented.onnx")))
+        calibrator.collect_data(Samples(job["calibrate"], names))
+        self.ranges = calibrator.compute_data()
+        graph = onnx.shape_inference.infer_shapes(self.float).graph
+        declared = (*graph.input, *graph.value_info, *graph.output)
+        self.types = {value.name: value.type.tensor_type.elem_type for value in declared}
+        self.made = [name for node in self.float.graph.node for name in node.output if self.types.get(name) in FLOATS]
+        self.judged = judged(self.float.graph, self.types)
+
+    def quantized(self, excluded):
+        """A copy with Q/DQ pairs around every operator that is not excluded."""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self.float)
+        job = self.job
+        options = {
+            "ActivationSymmetric": job["symmetric"],
+            "MinimumRealRange": 1e-4,  # QNN divides by smaller scales in vain
+            "QDQKeepRemovableActivations": True,  # every operator keeps its name
+        }
+        quantizer = QDQQuantizer(
+            copy,
+            job["per_channel"],
+            False,
+            TYPES[job["weights"]],
+            TYPES[job["activations"]],
+            self.ranges,
+            [],
+            list(excluded),
+            OP_TYPES,
+            options,
+        )
+        quantizer.quantize_model()
+        quantizer.model.topological_sort()
+        made = quantizer.model.model
+        join_activations(made.graph)
+        return made
+
+    def losses(self, model):
+        """Tensor of the float model -> noise over signal of what the quantized one has in its place."""
+        there = {name for node in model.graph.node for name in node.output}
+        place = {name: f"{name}_DequantizeLinear_Output" for name in (*self.job["inputs"], *self.made)}
+        place = {name: found if found in there else name for name, found in place.items()}
+        place = {name: found for name, found in place.items() if found in there}
+        wanted, got = session(self.float, place), session(model, place.values())
+        real = [name for name in place if name not in self.job["inputs"]]
+        signal, noise = dict.fromkeys(place, 0.0), dict.fromkeys(place, 0.0)
+        for feeds in self.held_out:
+            right = {**feeds, **dict(zip(real, wanted.run(real, feeds), strict=True))}
+            for name, array in zip(place, got.run(list(place.values()), feeds), strict=True):
+                reference = right[name].astype(np.float64)
+                signal[name] += float((reference**2).sum())
+                far = array.shape != reference.shape
+                noise[name] += math.inf if far else float(((array - reference) ** 2).sum())
+        return {name: over(noise[name], signal[name]) for name in place}
+
+
+def over(noise, signal):
+    if noise == 0.0 or math.isnan(noise):
+        return 0.0 if noise == 0.0 else math.inf
+    return noise / signal if signal else math.inf
+
+
+def decibels(loss):
+    return FAR_DB if loss == 0.0 else max(-FAR_DB, min(FAR_DB, -10 * math.log10(loss))) if loss < math.inf else -FAR_DB
+
+
+def session(model, outputs):
+    """Run as it is written: fused into integer operators, sums could overflow on some CPUs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    there = {value.name for value in copy.graph.output}
+    made = {name for node in copy.graph.node for name in node.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(outputs) if name in made - there)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def at_opset(model):
+    version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), MIN_OPSET)
+    return model if version >= MIN_OPSET else onnx.version_converter.convert_version(model, MIN_OPSET)
+
+
+def judged(graph, types):
+    """The tensors by which the model is judged: its outputs, or the floats from which it makes one of another type."""
+    producer = {name: node for node in graph.node for name in node.output}
+    found, seen, waiting = {}, set(), [value.name for value in graph.output]
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or name not in producer:
+            continue
+        seen.add(name)
+        if types.get(name) in FLOATS:
+            found[name] = None
+        else:
+            waiting.extend(producer[name].input)
+    return list(found)
+
+
+def join_activations(graph):
+    """Take out the Q/DQ pair between an operator and its activation: NPUs run both as one operator, in one pair."""
+    producer = {name: node for node in graph.node for name in node.output}
+    for node in [node for node in graph.node if node.op_type in ACTIVATIONS]:
+        dequantize = producer.get(node.input[0])
+        if dequantize is None or dequantize.op_type != "DequantizeLinear":
+            continue
+        quantize = producer.get(dequantize.input[0])
+        if quantize is None or sum(dequantize.output[0] in other.input for other in graph.node) != 1:
+            continue
+        before = producer.get(quantize.input[0])
+        if before is not None and sum(quantize.input[0] in other.input for other in graph.node) == 1:
+            node.input[0] = quantize.input[0]
+            for each in (quantize, dequantize):
+                graph.node.remove(each)
+    read = {name for node in graph.node for name in node.input}
+    for initializer in [each for each in graph.initializer if each.name not in read]:
+        graph.initializer.remove(initializer)
+
+
+def ranked(model, losses):
+    """The operators that are quantized, each with its activation, those that add most noise first."""
+    nodes = [node for node in model.float.graph.node if node.op_type in OP_TYPES]
+    readers, maker = {}, {}
+    for node in model.float.graph.node:
+        maker.update(dict.fromkeys(node.output, node))
+        for name in node.input:
+            readers[name] = readers.get(name, 0) + 1
+    added, groups = {}, {}
+    for node in nodes:
+        before = maker.get(node.input[0])
+        joined = node.op_type in ACTIVATIONS and before is not None and readers[node.input[0]] == 1
+        group = groups[before.name] if joined and before.name in groups else [node]
+        group += [node] if group[-1] is not node else []
+        groups[node.name] = group
+    for group in {id(group): group for group in groups.values()}.values():
+        after = max((losses[name] for name in group[-1].output if name in losses), default=0.0)
+        before = max((losses.get(name, 0.0) for name in group[0].input), default=0.0)
+        added[tuple(node.name for node in group)] = after - before if before < math.inf else 0.0
+    return sorted(added, key=lambda names: -added[names])
+
+
+def quantize(job, folder):
+    """Search, write the model and return what is said of it."""
+    model = Model(job, folder)
+    trials = 0
+
+    def tried(groups):
+        nonlocal trials
+        trials += 1
+        kept = [name for group in groups for name in group]
+        made = model.quantized(kept)
+        losses = model.losses(made)
+        # a tensor that is not there has no Q/DQ pair behind it and is float all along
+        reached = {name: decibels(losses.get(name, 0.0)) for name in model.judged}
+        holds = min(reached.values(), default=FAR_DB) >= job["min_snr_db"]
+        return {"made": made, "losses": losses, "reached": reached, "holds": holds, "kept": kept}
+
+    first = best = tried([])
+    order = ranked(model, first["losses"])
+    low, high = 1, len(order)  # all of them in float is no quantized model
+    while low < high and not first["holds"]:
+        middle = 1 if trials == 1 else (low + high) // 2  # often it is one that spoils the rest
+        attempt = tried(order[:middle])
+        if attempt["holds"]:
+            best, high = attempt, middle
+        else:
+            low = middle + 1
+    good = best["holds"] and any(node.op_type == "QuantizeLinear" for node in best["made"].graph.node)
+    if not good:
+        best = first
+    if good:
+        Path(job["result"]).write_bytes(best["made"].SerializeToString())
+    losses = best["losses"]
+    nodes = {node.name: [losses[name] for name in node.output if name in losses] for node in model.float.graph.node}
+    known = set(model.ranges.data)
+    ranges = {name: model.ranges[name].range_value for name in job["inputs"] if name in known}
+    return {
+        "good": good,
+        "kept_float": best["kept"],
+        "quantizable": sum(map(len, order)),
+        "trials": trials,
+        "snr_db": best["reached"],
+        "operators_db": {name: decibels(max(found)) for name, found in nodes.items() if found},
+        "ranges": {name: [float(np.min(bound)) for bound in found] for name, found in ranges.items()},
+    }
+
+
+def main():
+    """Quantize; on failure say why in one line on standard error."""
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory(prefix="dovetail-quantize-") as folder:
+            answer = quantize(job, folder)
+        Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
