@@ -13,6 +13,7 @@ from dovetail.cli.options import (
     loading_options,
     overlay_option,
     placing_options,
+    quantize_options,
     target_option,
     verify_options,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @loading_options
 @overlay_option
 @placing_options
+@quantize_options
 @verify_options
 def command(
     model: Path,

@@ -12,6 +12,7 @@ from dovetail.cli.options import (
     loading_options,
     overlay_option,
     placing_options,
+    quantize_options,
     target_option,
 )
 from dovetail.cli.source import load_plan
@@ -24,6 +25,7 @@ from dovetail.plan.errors import DovetailError
 @loading_options
 @overlay_option
 @placing_options
+@quantize_options
 @click.option("--pareto", is_flag=True, help="Show the front between latency and energy instead.")
 @click.option(
     "--format",
@@ -71,6 +73,8 @@ def _front(source: Path, target: str | None, form: str, output: Path | None, opt
 
     if target is None or source.is_dir():
         raise click.UsageError("--pareto compiles: it needs a model and a target, -t TARGET")
+    if options["quantize"]:
+        raise click.UsageError("--pareto shows the model as it is: leave out --quantize")
     if options["batch"]:
         raise click.UsageError("--pareto shows one batch size: fix it with --dim or --shape instead of --batch")
     front = trace_pareto(source, target, compile_options(**options))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -51,6 +51,13 @@ def overlay_option(function: Command) -> Command:
 def verify_options(function: Command) -> Command:
     """Add `--verify` and how it is done."""
     for option in reversed(_VERIFYING):
+        function = option(function)
+    return function
+
+
+def quantize_options(function: Command) -> Command:
+    """Add `--quantize` and what it needs."""
+    for option in reversed(_QUANTIZING):
         function = option(function)
     return function
 
@@ -117,12 +124,26 @@ def compile_options(
     bind: dict[str, str],
     overlay: tuple[Path, ...] = (),
     batch: tuple[int, ...] = (),
+    quantize: Literal["int8"] | None = None,
+    calibration: Path | None = None,
+    min_snr_db: float | None = None,
     **placing: Any,
 ) -> "CompileOptions":
     """Make the compiler's options of the command line's."""
-    from dovetail.compiler import CompileOptions  # loads ONNX
+    from dovetail.compiler import CompileOptions, QuantizeOptions  # loads ONNX
 
-    return CompileOptions(shapes=shape, dims=dim, binds=bind, overlays=overlay, batches=batch, **placing)
+    made = None
+    if quantize is not None:
+        if calibration is None:
+            raise click.UsageError(
+                "--quantize needs samples of the inputs to find ranges: add --calibration with an .npz, or a folder of "
+                ".npy files"
+            )
+        bound = {} if min_snr_db is None else {"min_snr_db": min_snr_db}
+        made = QuantizeOptions(calibration, precision=quantize, **bound)
+    elif calibration is not None or min_snr_db is not None:
+        raise click.UsageError("--calibration and --min-snr-db belong to --quantize int8; add it")
+    return CompileOptions(shapes=shape, dims=dim, binds=bind, overlays=overlay, batches=batch, quantize=made, **placing)
 
 
 def _named(values: Sequence[str], form: str) -> list[tuple[str, str, str]]:
@@ -247,5 +268,26 @@ _VERIFYING: Sequence[Callable[[Any], Any]] = (
         type=FilePath(),
         metavar="FILE",
         help="Write the operators that a compiler refused, as an overlay for other models.",
+    ),
+)
+_QUANTIZING: Sequence[Callable[[Any], Any]] = (
+    click.option(
+        "--quantize",
+        type=click.Choice(["int8"]),
+        help="Quantize the float model for the target's first device, if that is predicted to pay and loses little.",
+    ),
+    click.option(
+        "--calibration",
+        type=FilePath(),
+        metavar="PATH",
+        help="Samples for --quantize: an .npz with an array for each input, samples along the first dimension, or a "
+        "folder of .npy files, one a sample.",
+    ),
+    click.option(
+        "--min-snr-db",
+        type=click.FloatRange(min=0),
+        metavar="F",
+        help="Signal to noise that int8 must reach at every output; operators that lose too much stay in float. "
+        "[default: 20]",
     ),
 )

@@ -3,11 +3,12 @@
 import dovetail.ir  # noqa: F401  before onnx_ir, of whose imports it puts some off
 from dovetail.compiler.certify import Verified, VerifyOptions, compile_verified
 from dovetail.compiler.driver import Compilation, compile_graph, compile_model, prepare, trace_pareto
-from dovetail.compiler.options import CompileOptions
+from dovetail.compiler.options import CompileOptions, QuantizeOptions
 
 __all__ = [
     "Compilation",
     "CompileOptions",
+    "QuantizeOptions",
     "Verified",
     "VerifyOptions",
     "compile_graph",

@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from dovetail.compiler.closeness import LIMIT_DB, Array, Numerics, as_check, compare
-from dovetail.compiler.driver import Compilation, compile_graph, join_batches, load_described, prepare
+from dovetail.compiler.driver import (
+    Compilation,
+    compile_batches,
+    compile_graph,
+    join_batches,
+    load_described,
+    prefix_of,
+)
 from dovetail.compiler.feeding import samples_for
 from dovetail.compiler.learning import learnt_overlay, merged
 from dovetail.compiler.options import CompileOptions
+from dovetail.compiler.quantizing import with_quantization
 from dovetail.compiler.verifying import Verifier, pieces_of
 from dovetail.ir import Bindings, bound_arrays
 from dovetail.lowering.reference import run_reference
@@ -22,7 +30,6 @@ from dovetail.lowering.trial import run_plan
 from dovetail.lowering.vendor import COMPILE_LIMIT_S, VendorCompiler, why_not_compiled
 from dovetail.plan.errors import LoweringError
 from dovetail.plan.schema import Certificate, TensorCheck
-from dovetail.targets import Target
 from dovetail.targets.overlay import OverlayPart
 
 _VERSIONS: Final = ("onnxruntime", "onnx", "numpy")
@@ -72,19 +79,18 @@ def compile_verified(
     """
     verify = VerifyOptions() if verify is None else verify
     described = load_described(target, options)
+    done = [
+        (batch, _verified(Path(model), first, options, verify, prefix_of(batch)))
+        for batch, first in compile_batches(model, described, options)
+    ]
     if not options.batches:
-        return _verified(Path(model), described, options, verify, "")
-    done = []
-    for batch in options.batches:
-        own = replace(options, batch=batch, batches=())
-        done.append((batch, _verified(Path(model), described, own, verify, f"b{batch}-")))
+        return done[0][1]
     joined = join_batches([(batch, each.compilation) for batch, each in done])
     return Verified(joined, merged([part for _, each in done for part in each.learnt]))
 
 
-def _verified(model: Path, target: Target, options: CompileOptions, verify: VerifyOptions, prefix: str) -> Verified:
-    graph = prepare(model, options)
-    first = compile_graph(graph, target, options, prefix)
+def _verified(model: Path, first: Compilation, options: CompileOptions, verify: VerifyOptions, prefix: str) -> Verified:
+    graph, target, choice = first.graph, first.target, first.plan.quantization
     reasons = _why_not(first)
     if reasons:
         notes = (*first.plan.notes, *(f"not verified: {reason}" for reason in reasons))
@@ -97,15 +103,20 @@ def _verified(model: Path, target: Target, options: CompileOptions, verify: Veri
             if device.kind != "cpu" and device.backend is not None and not why_not_compiled(device.backend)
         }
         verifier = Verifier(graph, compilers, ReferenceValues(graph, samples), verify.snr_db)
+
+        def again() -> Compilation:
+            made = compile_graph(graph, target, options, prefix, verifier.refused)
+            return replace(made, plan=with_quantization(made.plan, choice))
+
         compilation = first
         while True:
             while verifier.find(compilation):
-                compilation = compile_graph(graph, target, options, prefix, verifier.refused)
+                compilation = again()
             compilation = _with_compiled(compilation, verifier)
             certificate = _certificate(model, compilation, verifier, samples)
             if certificate.holds or not verifier.find_amplified(compilation):
                 break
-            compilation = compile_graph(graph, target, options, prefix, verifier.refused)
+            compilation = again()
     plan = replace(compilation.plan, certificate=certificate, notes=(*compilation.plan.notes, *_repairs(verifier)))
     return Verified(replace(compilation, plan=plan), learnt_overlay(graph, target, verifier))
 
@@ -171,7 +182,10 @@ def _whole(
     wanted = [run_reference(model, sample, bound, names) for sample in samples]
     used = {verifier.numerics(piece.nodes, device) for piece, device in pieces_of(compilation) if device.kind != "cpu"}
     numerics: Numerics = min(used, key=LIMIT_DB.__getitem__, default="fp32")
+    choice = compilation.plan.quantization
     limit = verifier.limit(numerics)
+    if choice is not None and choice.taken and verifier.snr_db is None:
+        limit = choice.min_snr_db  # what quantization may lose stands in the model's place
     return [as_check("", name, compare(got[name], [run[name] for run in wanted]), limit, numerics) for name in names]
 
 

@@ -1,6 +1,6 @@
 """The driver: from a model and a target to a compilation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +9,7 @@ from dovetail.compiler.costing import Costing
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.placing import make_problem
 from dovetail.compiler.planning import make_plan
+from dovetail.compiler.quantizing import Values, decide, quantize_graph, with_quantization
 from dovetail.compiler.refusals import Refusals, refuse
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph, load_model
@@ -18,7 +19,7 @@ from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
-from dovetail.plan import Front, FrontPoint, Plan, as_variant, atomic_folder, write_plan
+from dovetail.plan import Front, FrontPoint, PartitionError, Plan, as_variant, atomic_folder, write_plan
 from dovetail.targets import Target, load_target
 from dovetail.targets.overlay import apply_overlay, read_overlay
 
@@ -64,15 +65,85 @@ def compile_model(model: str | Path | bytes, target: str, options: CompileOption
         TargetError: the target, an overlay, or one of its devices of which nobody publishes what it takes.
         PartitionError: a pin that can't be kept, an operator that no device of the target takes, or limits that no
             placement keeps.
+        RunError: samples to calibrate on that can't be used.
     """
-    described = load_described(target, options)
-    if not options.batches:
-        return compile_graph(prepare(model, options), described, options)
-    compiled = []
-    for batch in options.batches:
-        own = replace(options, batch=batch, batches=())
-        compiled.append((batch, compile_graph(prepare(model, own), described, own, f"b{batch}-")))
-    return join_batches(compiled)
+    compiled = compile_batches(model, load_described(target, options), options)
+    return join_batches(compiled) if options.batches else compiled[0][1]
+
+
+def compile_batches(
+    model: str | Path | bytes, target: Target, options: CompileOptions
+) -> list[tuple[int, Compilation]]:
+    """A compilation for each batch size that is asked for; for the model as it is, one under size 0.
+
+    Raises:
+        ModelError, PartitionError: as `compile_model`.
+        RunError: samples to calibrate on that can't be used.
+    """
+    graphs = {
+        batch: prepare(model, replace(options, batch=batch or options.batch, batches=()))
+        for batch in options.batches or (0,)
+    }
+    if options.quantize is None:
+        return _compile_each(graphs, target, options)
+    return _choose(model, graphs, target, options)
+
+
+def _compile_each(
+    graphs: Mapping[int, Graph], target: Target, options: CompileOptions
+) -> list[tuple[int, Compilation]]:
+    return [(batch, compile_graph(graph, target, options, prefix_of(batch))) for batch, graph in graphs.items()]
+
+
+def prefix_of(batch: int) -> str:
+    """How the ids of the partitions of a batch size begin."""
+    return f"b{batch}-" if batch else ""
+
+
+def _choose(
+    model: str | Path | bytes, graphs: Mapping[int, Graph], target: Target, options: CompileOptions
+) -> list[tuple[int, Compilation]]:
+    """The compilations of the float model, or those of the quantized one where they are better and lose little.
+
+    It is quantized once for all batch sizes, so that they compute the same.
+    """
+    assert options.quantize is not None
+    scheme = target.devices[0].quantization
+    source = graphs[0] if 0 in graphs else prepare(model, replace(options, batches=()))
+    made = quantize_graph(source, scheme, options.quantize)
+    floats = _tried(graphs, target, options)
+    integers: list[tuple[int, Compilation]] | PartitionError | None = None
+    if made.model is not None:
+        integers = _tried(_quantized_graphs(made.model, graphs), target, options)
+    record = decide(made, Values(_value(floats), _value(integers)), scheme, options)
+    chosen = integers if record.taken else floats
+    if not isinstance(chosen, list):
+        assert chosen is not None
+        raise chosen
+    return [(batch, replace(each, plan=with_quantization(each.plan, record))) for batch, each in chosen]
+
+
+def _quantized_graphs(model: bytes, graphs: Mapping[int, Graph]) -> dict[int, Graph]:
+    made = {}
+    for batch, graph in graphs.items():
+        made[batch] = prepare(model, CompileOptions(batch=batch or None))
+        made[batch].descend_from(graph)
+    return made
+
+
+def _tried(
+    graphs: Mapping[int, Graph], target: Target, options: CompileOptions
+) -> list[tuple[int, Compilation]] | PartitionError:
+    try:
+        return _compile_each(graphs, target, options)
+    except PartitionError as error:
+        return error
+
+
+def _value(compiled: list[tuple[int, Compilation]] | PartitionError | None) -> float | None:
+    if not isinstance(compiled, list):
+        return None
+    return sum(each.plan.predicted.value or 0.0 for _, each in compiled)
 
 
 def join_batches(compiled: Sequence[tuple[int, Compilation]]) -> Compilation:

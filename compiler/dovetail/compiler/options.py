@@ -3,9 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Literal
 
+from dovetail.compiler.calibration import Calibration
 from dovetail.ir import Bindings
 from dovetail.partition import Objective, PlaceOptions, Solver
+
+MIN_SNR_DB: Final = 20.0
+"""A tenth of the signal's amplitude is error: classes and boxes hardly ever change."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeOptions:
+    """A float model is quantized where that pays and loses little."""
+
+    calibration: Calibration
+    """An .npz, a folder of .npy files, or an iterable of mappings from input to array; see `read_samples`."""
+    min_snr_db: float = MIN_SNR_DB
+    """Signal to noise that every output must reach against the float model, on samples that calibrated nothing."""
+    precision: Literal["int8"] = "int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,8 @@ class CompileOptions:
     """Batch sizes to place for; the plan holds a variant for each. Empty: the model as it is."""
     overlays: tuple[Path, ...] = ()
     """Files with answers of probes, which go before the target's rules; of two answers the later counts."""
+    quantize: QuantizeOptions | None = None
+    """None: the model as it is."""
 
     @property
     def placing(self) -> PlaceOptions:

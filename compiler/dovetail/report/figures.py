@@ -8,11 +8,9 @@ from typing import Final
 from rich.console import RenderableType
 
 from dovetail.plan import batches_of, for_batch
-from dovetail.plan.schema import Plan, Predicted
+from dovetail.plan.schema import OBJECTIVE_UNITS, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
 
-UNITS: Final = {"latency": "ms", "energy": "mJ", "edp": "ms*mJ", "throughput": "ms a request"}
-"""Of the objective's value."""
 _PROVEN: Final = 1e-4
 """Gap below which a placement is called optimal."""
 
@@ -64,7 +62,7 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
 
 
 def _proof(predicted: Predicted, objective: str) -> str:
-    text = f"{objective} {amount(predicted.value, UNITS.get(objective, ''))}"
+    text = f"{objective} {amount(predicted.value, OBJECTIVE_UNITS.get(objective, ''))}"
     if predicted.gap is None:
         text += ", nothing proven"
     elif predicted.gap <= _PROVEN:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from dovetail.plan.schema import Quantization
+from dovetail.plan.schema import OBJECTIVE_UNITS, Quantization
 from dovetail.report.console import STATE_STYLE, words
-from dovetail.report.figures import UNITS, amount
+from dovetail.report.figures import amount
 from dovetail.report.words import counted
 
 
@@ -20,7 +20,7 @@ def quantization_rows(record: Quantization | None, objective: str) -> Iterator[t
 
 
 def _gain(record: Quantization, objective: str) -> str:
-    unit = UNITS.get(objective, "")
+    unit = OBJECTIVE_UNITS.get(objective, "")
     floats, integers = record.float_value, record.quantized_value
     if integers is None:
         return f"{objective} {amount(floats, unit)} in float, no figure for {record.precision}"

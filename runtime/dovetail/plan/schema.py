@@ -5,9 +5,11 @@ Names of nodes and tensors are those of the user's ONNX model.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 SCHEMA_VERSION = 2
+OBJECTIVE_UNITS: Final = {"latency": "ms", "energy": "mJ", "edp": "ms*mJ", "throughput": "ms a request"}
+"""Of `Predicted.value`, by `Plan.objective`."""
 
 DeviceKind = Literal["npu", "gpu", "cpu"]
 State = Literal["supported", "soft", "unsupported", "unknown"]
