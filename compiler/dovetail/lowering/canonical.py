@@ -60,7 +60,7 @@ def rename_ends(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -
     names |= dict(zip([value.name for value in model.graph.output], outputs, strict=True))
     for value in (*model.graph.input, *model.graph.output):
         value.name = names[value.name]
-    for node in model.graph.node:
+    for node in _all_nodes(model.graph):
         for fields in (node.input, node.output):
             for index, name in enumerate(fields):
                 fields[index] = names.get(name, name)
