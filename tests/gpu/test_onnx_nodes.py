@@ -15,7 +15,7 @@ from onnx.numpy_helper import to_array
 from dovetail.gpu import open_session
 from dovetail.plan.torch_claims import why_refused
 
-_FLOOR = 950
+_FLOOR = 1100
 """Node tests that are run; a claim that is lost makes them fewer."""
 
 
@@ -82,18 +82,21 @@ def test_node_equals_onnxruntime(case: Any, tmp_path: Path) -> None:
         found = session.run(arrays)
         wanted = _reference(path, inputs, arrays, [_array(each) for each in expected])
         for tensor, array in zip(found, wanted, strict=True):
-            _compare(tensor, array)
+            _compare(tensor, array, 1e-3 if case.name in _FEW_DIGITS else 1e-4)
 
 
 def _array(value: Any) -> Any:
     return to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
 
 
+_FEW_DIGITS = ("test_roialign_aligned_false", "test_roialign_aligned_true")
+"""ONNX writes their results with four digits after the point, and ONNX Runtime does not run their opset."""
+
 _TOLERANCES = {"float16": 1e-2, "bfloat16": 2e-2}
 
 
-def _compare(tensor: Any, wanted: Any) -> None:
-    loose = _TOLERANCES.get(wanted.dtype.name, 1e-4)
+def _compare(tensor: Any, wanted: Any, tolerance: float) -> None:
+    loose = _TOLERANCES.get(wanted.dtype.name, tolerance)
     if wanted.dtype.name == "bfloat16":
         tensor, wanted = tensor.float(), wanted.astype(np.float32)
     array = tensor.numpy()

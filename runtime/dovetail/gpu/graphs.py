@@ -68,11 +68,12 @@ class GraphCache:
         return _Captured(graph, inputs, staging, outputs)
 
     def _feed(self, captured: _Captured, tensors: Sequence[Any]) -> None:
+        self._copies.wait_stream(torch.cuda.current_stream())  # a tensor of the device may still be in the making
         with torch.cuda.stream(self._copies):
             for tensor, fixed, pinned in zip(tensors, captured.inputs, captured.staging, strict=True):
                 if tensor.device.type == "cpu":
                     pinned.copy_(tensor)
                     fixed.copy_(pinned, non_blocking=True)
                 else:
-                    fixed.copy_(tensor)
+                    fixed.copy_(tensor, non_blocking=True)
         torch.cuda.current_stream().wait_stream(self._copies)

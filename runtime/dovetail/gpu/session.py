@@ -25,6 +25,7 @@ class TorchSession:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        # programs that wait for data of the device run kernel by kernel
         self._graphs = GraphCache(program) if program.device.type == "cuda" and program.can_capture else None
         self._lock = threading.Lock()
 
@@ -40,8 +41,8 @@ class TorchSession:
             inputs: An array, a tensor of torch or one of ONNX Runtime for each input, in the partition's order.
 
         Returns:
-            A tensor of torch for each output, on the device; nothing writes to it afterwards. On the CPU it may lie on
-            the memory of an input.
+            A tensor of torch for each output, on the device; nothing writes to it afterwards, and it shares no memory
+            with an input.
 
         Raises:
             DeviceFailure: With the words of torch and the node.
@@ -77,6 +78,8 @@ def open_session(
 def _open(model: Path, inputs: Sequence[str], outputs: Sequence[str], options: Mapping[str, str]) -> TorchSession:
     device = torch.device(options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda":
+        # without a number it would be the current card of whichever thread runs it
+        device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
         # float32 is float32: TF32 has 10 bits of fraction, and its errors are a hundred times those of ONNX Runtime
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False

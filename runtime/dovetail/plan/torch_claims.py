@@ -13,6 +13,7 @@ _INTEGERS: Final = frozenset({"int8", "int16", "int32", "int64", "uint8"})
 _NUMBERS: Final = _FLOATS | _INTEGERS
 _ANY: Final = _NUMBERS | {"bool"}
 _BOOL: Final = frozenset({"bool"})
+_BYTES: Final = frozenset({"int8", "uint8"})
 _LAST_OPSET: Final = 26
 _TYPE_NUMBERS: Final = (1, 2, 3, 5, 6, 7, 9, 10, 11, 16)
 
@@ -75,16 +76,16 @@ _ONNX: Final[dict[str, Claim]] = {
     "Attention": Claim(_FLOATS, since=23, attributes={"qk_matmul_output_mode": (0, 1, 3)}),
     "RotaryEmbedding": Claim(_FLOATS, since=23),
     "TensorScatter": Claim(_ANY),
+    **_same(_FLOATS, "GRU LSTM RNN RoiAlign NonMaxSuppression"),
+    **_same(_BYTES, "MatMulInteger ConvInteger"),
+    "Upsample": Claim(_FLOATS, attributes={"mode": ("nearest", "linear", "bilinear")}),
     **_same(_FLOATS, "RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
     "EyeLike": Claim(_ANY),
     "Resize": Claim(
         _FLOATS,
         since=11,
         attributes={
-            "mode": ("nearest", "linear"),
-            "coordinate_transformation_mode": ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"),
             "antialias": (0,),
-            "keep_aspect_ratio_policy": ("stretch",),
         },
     ),
 }
@@ -94,6 +95,22 @@ _FUSED_ACTIVATIONS: Final = ("", "Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip",
 _MICROSOFT: Final[dict[str, Claim]] = {
     **dict.fromkeys(("Gelu", "BiasGelu", "FastGelu", "QuickGelu", "FusedMatMul"), Claim(_FLOATS, since=1)),
     **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), Claim(_FLOATS, since=1)),
+    "Attention": Claim(
+        _FLOATS, since=1, attributes={"do_rotary": (0,), "past_present_share_buffer": (0,)}, most_inputs=6
+    ),
+    "MultiHeadAttention": Claim(_FLOATS, since=1, most_inputs=8, most_outputs=3),
+    "GroupQueryAttention": Claim(
+        _FLOATS,
+        since=1,
+        attributes={"smooth_softmax": (0, -1), "kv_cache_bit_width": (0,)},
+        most_inputs=11,
+        most_outputs=3,
+    ),
+    "RotaryEmbedding": Claim(_FLOATS, since=1, attributes={"is_packed_batching": (0,), "scale": (1.0,)}),
+    **dict.fromkeys(("BiasSoftmax", "BiasSplitGelu", "EmbedLayerNormalization"), Claim(_ANY, since=1)),
+    **dict.fromkeys(("GroupNorm", "SkipGroupNorm", "DynamicQuantizeMatMul"), Claim(_FLOATS, since=1)),
+    "MatMulNBits": Claim(_FLOATS, since=1, attributes={"bits": (2, 4, 8), "weight_prepacked": (0,)}),
+    "FusedGemm": Claim(_FLOATS, since=1, attributes={"activation": _FUSED_ACTIVATIONS}),
     "FusedConv": Claim(_FLOATS, since=1, attributes={"activation": _FUSED_ACTIVATIONS}),
 }
 

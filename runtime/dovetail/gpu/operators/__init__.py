@@ -9,12 +9,27 @@ from dovetail.gpu.operators import (
     normalise,
     quantize,
     random_numbers,
+    recurrent,
     reduce,
+    regions,
     resize,
     shapes,
+    transformers,
 )
 
 __all__ = [
-    "attention", "conv_pool", "elementwise", "indexing", "linear", "normalise", "quantize", "random_numbers", "reduce", "resize",
+    "attention",
+    "conv_pool",
+    "elementwise",
+    "indexing",
+    "linear",
+    "normalise",
+    "quantize",
+    "random_numbers",
+    "recurrent",
+    "reduce",
+    "regions",
+    "resize",
     "shapes",
-]  # fmt: skip
+    "transformers",
+]

@@ -6,6 +6,7 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
+from dovetail.gpu.operators.linear import FUSED_ACTIVATIONS
 from dovetail.gpu.registry import Arguments, Kernel, Node, operator
 
 _CONV: Final = (None, functional.conv1d, functional.conv2d, functional.conv3d)
@@ -59,14 +60,18 @@ def conv(node: Node) -> Kernel:
     return lambda values: (_convolve(node, values[0], values[1], values[2] if node.has(2) else None),)
 
 
-_ACTIVATIONS: Final = {
-    "Relu": torch.relu,
-    "Sigmoid": torch.sigmoid,
-    "Tanh": torch.tanh,
-    "LeakyRelu": functional.leaky_relu,
-    "Clip": torch.clamp,
-    "HardSigmoid": lambda x, alpha, beta: torch.clamp(alpha * x + beta, 0, 1),
-}
+@operator("ConvInteger")
+def conv_integer(node: Node) -> Kernel:
+    """Summed in float64, which holds each sum of products of bytes exactly."""
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        x, weight = values[0].double(), values[1].double()
+        x = x - values[2] if node.has(2) else x
+        if node.has(3):
+            weight = weight - values[3].reshape([-1] + [1] * (weight.dim() - 1))
+        return (_convolve(node, x, weight, None).to(torch.int32),)
+
+    return kernel
 
 
 @operator("FusedConv", domain="com.microsoft")
@@ -77,7 +82,7 @@ def fused_conv(node: Node) -> Kernel:
     def kernel(values: Arguments) -> tuple[Any]:
         y = _convolve(node, values[0], values[1], values[2] if node.has(2) else None)
         y = y + values[3] if node.has(3) else y
-        function: Any = _ACTIVATIONS.get(name)
+        function: Any = FUSED_ACTIVATIONS.get(name)
         return (function(y, *numbers) if function else y,)
 
     return kernel

@@ -241,3 +241,14 @@ def cast(node: Node) -> Kernel:
 def cast_like(node: Node) -> Kernel:
     """To the element type of another tensor."""
     return lambda values: (values[0].to(values[1].dtype),)
+
+
+@operator("BiasSplitGelu", domain="com.microsoft")
+def bias_split_gelu(node: Node) -> Kernel:
+    """One half times the Gelu of the other."""
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        left, right = (values[0] + values[1]).chunk(2, -1)
+        return (left * functional.gelu(right),)
+
+    return kernel

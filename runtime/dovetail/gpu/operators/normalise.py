@@ -137,3 +137,42 @@ def mean_variance(node: Node) -> Kernel:
         return ((values[0] - mean) / (torch.sqrt(variance) + 1e-9),)
 
     return kernel
+
+
+@operator("EmbedLayerNormalization", domain="com.microsoft")
+def embed_layer_normalization(node: Node) -> Kernel:
+    """The sum of up to three embeddings, normalized; output 1 counts the places that the mask leaves."""
+    epsilon = node.attribute("epsilon", 1e-12)
+
+    def kernel(values: Arguments) -> tuple[Any, ...]:
+        words, positions = values[0].to(torch.int64), values[3]
+        total = values[2][words]
+        total = total + (positions[values[8].to(torch.int64)] if node.has(8) else positions[: words.shape[1]])
+        total = total + values[4][values[1].to(torch.int64)] if node.has(1) and node.has(4) else total
+        if node.has(7):
+            real = values[7].sum(1).to(torch.int32)
+        else:
+            real = torch.zeros(words.shape[0], dtype=torch.int32, device=words.device)
+        y = functional.layer_norm(total, total.shape[-1:], values[5], values[6], epsilon)
+        return (y, real, total)
+
+    return kernel
+
+
+@operator("GroupNorm", "SkipGroupNorm", domain="com.microsoft")
+def group_norm(node: Node) -> Kernel:
+    """Of groups of channels, which come last where the node says nothing else; computed in float32."""
+    groups, epsilon = node.attribute("groups"), node.attribute("epsilon", 1e-5)
+    last, activates = node.attribute("channels_last", 1), node.attribute("activation") == 1
+
+    def kernel(values: Arguments) -> tuple[Any, ...]:
+        total = values[0]
+        if node.op_type == "SkipGroupNorm":
+            skip = values[3] if values[3].dim() == 4 else values[3][:, None, None, :]
+            total = total + skip + (values[4] if node.has(4) else 0)
+        x = (total.permute(0, 3, 1, 2) if last else total).float()
+        y = functional.group_norm(x, groups, values[1].float(), values[2].float(), epsilon)
+        y = (functional.silu(y) if activates else y).to(total.dtype)
+        return (y.permute(0, 2, 3, 1) if last else y, total)
+
+    return kernel

@@ -1,4 +1,4 @@
-"""Quantized numbers, computed in floats."""
+"""Quantized numbers, computed in floats; sums of products of bytes in float64, which holds each of them exactly."""
 
 from typing import Any
 
@@ -42,5 +42,73 @@ def dequantize(node: Node) -> Kernel:
         x, scale = values[0].to(torch.float32), values[1]
         x = x - _along(x, values[2].to(torch.float32), axis) if node.has(2) else x
         return ((x * _along(x, scale, axis)).to(scale.dtype),)
+
+    return kernel
+
+
+def _shifted(x: Any, zero: Any, axis: int) -> Any:
+    """Less the zero point: one, or one for each row or column."""
+    if zero is None:
+        return x.double()
+    return x.double() - (zero if zero.dim() < 1 else zero.unsqueeze(axis) if zero.numel() > 1 else zero.reshape(()))
+
+
+@operator("MatMulInteger")
+def matmul_integer(node: Node) -> Kernel:
+    """A product of bytes; the result is int32."""
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        a = _shifted(values[0], values[2] if node.has(2) else None, -1)
+        b = _shifted(values[1], values[3] if node.has(3) else None, -2)
+        return (torch.matmul(a, b).to(torch.int32),)
+
+    return kernel
+
+
+@operator("DynamicQuantizeMatMul", domain="com.microsoft")
+def dynamic_quantize_matmul(node: Node) -> Kernel:
+    """The first factor is quantized to the range that it has."""
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        a = values[0]
+        low, high = a.amin().clamp(max=0), a.amax().clamp(min=0)
+        scale = (high - low) / 255
+        zero = torch.round((-low / scale).clamp(0, 255))
+        steps = (torch.round(a / scale) + zero).clamp(0, 255) - zero
+        b = _shifted(values[1], values[3] if node.has(3) else None, -2)
+        y = torch.matmul(steps.double(), b).to(a.dtype) * (scale * values[2])
+        return (y + values[4] if node.has(4) else y,)
+
+    return kernel
+
+
+def _unpacked(packed: Any, bits: int, count: int) -> Any:
+    """Numbers of some bits out of the bytes of the last axis, the lowest bits first."""
+    if bits == 8:
+        return packed[..., :count]
+    shifts = torch.arange(0, 8, bits, device=packed.device, dtype=torch.int32)
+    parts = (packed.to(torch.int32).unsqueeze(-1) >> shifts) & ((1 << bits) - 1)
+    return parts.flatten(-2)[..., :count]
+
+
+@operator("MatMulNBits", domain="com.microsoft")
+def matmul_of_bits(node: Node) -> Kernel:
+    """With weights of 2, 4 or 8 bits, a scale for each block of them."""
+    rows, columns = node.attribute("N"), node.attribute("K")
+    bits, block = node.attribute("bits", 4), node.attribute("block_size")
+    blocks = -(-columns // block)
+
+    def zero(values: Arguments) -> Any:
+        if not node.has(3):
+            return 1 << (bits - 1)
+        if values[3].is_floating_point():
+            return values[3].reshape(rows, blocks, 1)
+        return _unpacked(values[3].reshape(rows, -1), bits, blocks).unsqueeze(-1)
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        a, scales = values[0], values[2].reshape(rows, blocks, 1)
+        weight = (_unpacked(values[1], bits, block) - zero(values)) * scales
+        y = torch.matmul(a, weight.reshape(rows, -1)[:, :columns].t().to(a.dtype))
+        return (y + values[5] if node.has(5) else y,)
 
     return kernel

@@ -132,3 +132,15 @@ def top(node: Node) -> Kernel:
         return found.narrow(axis, 0, count), places.narrow(axis, 0, count)
 
     return kernel
+
+
+@operator("BiasSoftmax", domain="com.microsoft")
+def bias_softmax(node: Node) -> Kernel:
+    """A softmax of a sum, over all axes from one on."""
+    axis = node.attribute("axis", 1)
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        total = values[0] + values[1]
+        return (torch.softmax(total.flatten(axis % total.dim()), -1).reshape(total.shape),)
+
+    return kernel
