@@ -22,8 +22,8 @@ from dovetail.passes.canonical import EliminateDeadNodes
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits
 from dovetail.plan import TensorSpec
-from dovetail.runtime import Executor
 from dovetail.plan.random_feeds import random_feeds
+from dovetail.runtime import Executor
 from dovetail.targets import Target, load_target
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from dovetail.compiler import CompileOptions, compile_graph, compile_model, prep
 from dovetail.ir import Graph
 from dovetail.lowering import run_reference
 from dovetail.plan import TargetError
-from dovetail.runtime import Executor
 from dovetail.plan.random_feeds import random_feeds
+from dovetail.runtime import Executor
 from dovetail.targets import Target, load_target, target_names
 
 ROOT = Path(__file__).resolve().parents[2]

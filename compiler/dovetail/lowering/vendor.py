@@ -32,7 +32,7 @@ COMPILE_LIMIT_S: Final = 120.0
 _CHILD = Path(__file__).with_name("vendor_child.py")
 _MODEL, _OUTCOME = "model.onnx", "outcome.json"
 _PART_LIMIT_S, _PART_SHARE = 5.0, 8
-"""Seconds for a part of a model that took too long, and at most such a part of the limit: what does not hang is done."""
+"""Seconds for a part of a model that took too long, at most such a part of the limit: enough for what does not hang."""
 _LARGEST_MODEL: Final = 2_000_000_000
 
 
