@@ -4,6 +4,7 @@ What it made of a model, or its refusal, is kept by the model's content: a block
 model that is compiled again costs next to nothing.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -178,9 +179,9 @@ class VendorCompiler:
         outcome = {"words": answer["words"], "files": files}
         (made / _OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
         final = self._folder / key
-        if final.exists():  # damaged, or made by another process meanwhile
-            shutil.rmtree(final, ignore_errors=True)
-        made.rename(final)
+        shutil.rmtree(final, ignore_errors=True)  # damaged, if it is there
+        with contextlib.suppress(OSError):  # another process was faster, and has made the same
+            made.rename(final)
         return Compiled(key, str(answer["words"]), final if files else None)
 
     def _look_up(self, key: str) -> Compiled | None:
@@ -198,6 +199,7 @@ def _usable(folder: Path) -> Path:
     """The folder, made if need be; a temporary one where nothing can be written."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return Path(tempfile.mkdtemp(prefix="dovetail-compiled-"))
     return folder

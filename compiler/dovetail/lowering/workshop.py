@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from dovetail.lowering.child import MEMORY_LIMIT, limit_process
+from dovetail.plan.errors import LoweringError
 
 _START_S: Final = 60.0
 """Seconds until the child says, in a first line, that it is there: it loads the vendor's library."""
@@ -49,6 +50,7 @@ class Workshop:
 
         Raises:
             NoAnswer: the child is gone then; the next request gets another one.
+            LoweringError: it does not start, which says nothing of the request.
         """
         if not self._answers.empty():  # it has ended meanwhile, or speaks unasked: no answer would be to the request
             self.close()
@@ -108,7 +110,13 @@ class Workshop:
         limit_process(child.pid, self._memory)
         self._child, self._answers = child, SimpleQueue()
         threading.Thread(target=_listen, args=(child, self._answers), daemon=True).start()
-        self._read(child, _START_S)
+        try:
+            self._read(child, _START_S)
+        except NoAnswer as problem:
+            raise LoweringError(
+                f"the compiler's process {self._command[0]!r} ended before it was asked anything: {problem}; "
+                f"install its package again, or compile without --verify"
+            ) from None
         return child
 
 
