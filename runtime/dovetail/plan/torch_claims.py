@@ -49,7 +49,7 @@ _ONNX: Final[dict[str, Claim]] = {
     **_same(
         _NUMBERS,
         "Abs Add Div Mul Sub Neg Relu Sign Max Min Sum Pow PRelu Clip Shrink Greater GreaterOrEqual Less LessOrEqual"
-        " CumSum TopK ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Range",
+        " CumSum ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Range",
     ),
     **_same(
         _ANY,
@@ -58,10 +58,11 @@ _ONNX: Final[dict[str, Claim]] = {
         " ReverseSequence",
     ),
     **_same(_BOOL, "And Or Xor Not Where"),
-    "BatchNormalization": Claim(_FLOATS, attributes={"training_mode": (0,)}, most_outputs=1),
+    "BatchNormalization": Claim(_FLOATS, attributes={"training_mode": (0,), "spatial": (1,)}, most_outputs=1),
     "LayerNormalization": Claim(_FLOATS),
     "Dropout": Claim(_FLOATS, most_inputs=2, most_outputs=1),
     "Mod": Claim(_NUMBERS),
+    "TopK": Claim(_NUMBERS, since=10),
     "Pad": Claim(_ANY),
     "ConvTranspose": Claim(_FLOATS),
     "MaxPool": Claim(_FLOATS | {"int8", "uint8"}, attributes={"storage_order": (0,)}, most_outputs=1),

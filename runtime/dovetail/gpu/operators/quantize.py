@@ -36,12 +36,12 @@ def quantize(node: Node) -> Kernel:
 @operator("DequantizeLinear")
 def dequantize(node: Node) -> Kernel:
     """(x - zero point) scale."""
-    axis = node.attribute("axis", 1)
+    axis, number = node.attribute("axis", 1), node.attribute("output_dtype", 0)
 
     def kernel(values: Arguments) -> tuple[Any]:
         x, scale = values[0].to(torch.float32), values[1]
         x = x - _along(x, values[2].to(torch.float32), axis) if node.has(2) else x
-        return ((x * _along(x, scale, axis)).to(scale.dtype),)
+        return ((x * _along(x, scale, axis)).to(element_type(number) if number else scale.dtype),)
 
     return kernel
 

@@ -48,7 +48,7 @@ def _most(x: Any, down: Any, right: Any) -> Any:
     return (values * weights).amax((2, 3, 5, 6))
 
 
-@operator("RoiAlign", host=[1, 2])
+@operator("RoiAlign", host=[1, 2], eager=True)
 def roi_align(node: Node) -> Kernel:
     """Samples of each bin, their mean or maximum."""
     default = "half_pixel" if node.version >= 16 else "output_half_pixel"
@@ -98,7 +98,7 @@ def _survivors(boxes: Any, rated: Any, most: int, overlap: float, least: float) 
     return kept
 
 
-@operator("NonMaxSuppression", host=[0, 1, 2, 3, 4])
+@operator("NonMaxSuppression", host=[0, 1, 2, 3, 4], eager=True)
 def non_max_suppression(node: Node) -> Kernel:
     """On the host: each choice depends on the one before it."""
     by_center = bool(node.attribute("center_point_box", 0))

@@ -113,7 +113,7 @@ def _sized(node: Node, shape: Any, axes: list[int], sizes: list[int]) -> list[_A
     if policy != "stretch":
         scale = min(scales) if policy == "not_larger" else max(scales)
         sizes, scales = [int(scale * shape[axis] + 0.5) for axis in axes], [scale] * len(axes)
-    return [_Axis(axis, shape[axis], *rest) for axis, *rest in zip(axes, sizes, scales, strict=True)]
+    return [_Axis(axis, shape[axis], size, scale) for axis, size, scale in zip(axes, sizes, scales, strict=True)]
 
 
 def _resized(node: Node, x: Any, axes: list[_Axis]) -> Any:

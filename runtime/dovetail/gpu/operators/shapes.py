@@ -142,17 +142,18 @@ def _slice_axis(x: Any, axis: int, bounds: slice) -> Any:
     return kept if picked.step > 0 else torch.flip(kept, [axis])
 
 
+_NO_END: Final = (2**31 - 1, 2**63 - 1)
+
+
 def _slice(x: Any, starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None) -> Any:
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = (axes[index] if axes is not None else index) % x.dim()
         step = steps[index] if steps is not None else 1
         length = x.shape[axis]
-        # a negative end below the first element means before it, which Python's slices can't say
+        # an end before the first element is none in Python; as ONNX Runtime has it, so is the highest number backwards
         stop: int | None = end + length if end < 0 else end
-        stop = None if step < 0 and stop is not None and stop < 0 else max(stop or 0, 0)
-        first = start + length if start < 0 else start
-        first = max(first, 0) if step > 0 else first
-        x = _slice_axis(x, axis, slice(first, stop, step)) if first >= 0 else x.narrow(axis, 0, 0)
+        stop = None if step < 0 and (end in _NO_END or stop < 0) else max(stop, 0)
+        x = _slice_axis(x, axis, slice(max(start + length if start < 0 else start, 0), stop, step))
     return x
 
 

@@ -1,6 +1,6 @@
 """ONNX Runtime's fused forms of attention (domain com.microsoft)."""
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -18,7 +18,7 @@ from dovetail.gpu.operators.attention import (
 )
 from dovetail.gpu.registry import Arguments, Kernel, Node, operator
 
-_MICROSOFT = "com.microsoft"
+_MICROSOFT: Final = "com.microsoft"
 
 
 def _visible(mask: Any, batch: int, length: int, total: int) -> Any:
@@ -77,7 +77,8 @@ def _unpacked(node: Node, values: Arguments) -> tuple[Any, Any, Any]:
     """Queries, keys and values of (batch, heads, length, size), whichever of them come in one tensor."""
     heads, query = node.attribute("num_heads"), values[0]
     if query.dim() == 5:
-        return tuple(query[:, :, :, index].transpose(1, 2) for index in range(3))  # type: ignore[return-value]
+        query, key, value = (query[:, :, :, index].transpose(1, 2) for index in range(3))
+        return query, key, value
     key, value = values[1], values[2] if node.has(2) else None
     shifts: tuple[Any, ...] = (0, 0, 0)
     if node.has(3):
