@@ -78,11 +78,8 @@ def compile_verified(
         LoweringError: the verified plan can't be run here.
     """
     verify = VerifyOptions() if verify is None else verify
-    described = load_described(target, options)
-    done = [
-        (batch, _verified(Path(model), first, options, verify, prefix_of(batch)))
-        for batch, first in compile_batches(model, described, options)
-    ]
+    compiled = compile_batches(model, load_described(target, options), options)
+    done = [(batch, _verified(Path(model), each, options, verify, prefix_of(batch))) for batch, each in compiled]
     if not options.batches:
         return done[0][1]
     joined = join_batches([(batch, each.compilation) for batch, each in done])
@@ -90,7 +87,7 @@ def compile_verified(
 
 
 def _verified(model: Path, first: Compilation, options: CompileOptions, verify: VerifyOptions, prefix: str) -> Verified:
-    graph, target, choice = first.graph, first.target, first.plan.quantization
+    graph, target = first.graph, first.target
     reasons = _why_not(first)
     if reasons:
         notes = (*first.plan.notes, *(f"not verified: {reason}" for reason in reasons))
@@ -106,7 +103,7 @@ def _verified(model: Path, first: Compilation, options: CompileOptions, verify: 
 
         def again() -> Compilation:
             made = compile_graph(graph, target, options, prefix, verifier.refused)
-            return replace(made, plan=with_quantization(made.plan, choice))
+            return replace(made, plan=with_quantization(made.plan, first.plan.quantization))
 
         compilation = first
         while True:
@@ -169,7 +166,6 @@ def _whole(
 ) -> list[TensorCheck]:
     """The outputs of the plan, run as its users will run it, against those of the model file."""
     names = [spec.name for spec in compilation.plan.outputs]
-    bound = bound_arrays(model, Bindings.from_text(_options(compilation)))
     with tempfile.TemporaryDirectory(prefix="dovetail-verify-") as folder:
         plan = compilation.save(Path(folder, "trial.plan"))
         got, placement = run_plan(plan, samples, names)
@@ -179,14 +175,30 @@ def _whole(
                 f"plan: partition '{partition.id}' compiles for '{partition.device}', but ran on "
                 f"'{placement[partition.id]}'; look at it with 'dovetail run'"
             )
-    wanted = [run_reference(model, sample, bound, names) for sample in samples]
+    wanted = _reference(model, compilation, verifier, samples, names)
     used = {verifier.numerics(piece.nodes, device) for piece, device in pieces_of(compilation) if device.kind != "cpu"}
     numerics: Numerics = min(used, key=LIMIT_DB.__getitem__, default="fp32")
     choice = compilation.plan.quantization
     limit = verifier.limit(numerics)
     if choice is not None and choice.taken and verifier.snr_db is None:
         limit = choice.min_snr_db  # what quantization may lose stands in the model's place
-    return [as_check("", name, compare(got[name], [run[name] for run in wanted]), limit, numerics) for name in names]
+    return [as_check("", name, compare(got[name], wanted[name]), limit, numerics) for name in names]
+
+
+def _reference(
+    model: Path,
+    compilation: Compilation,
+    verifier: Verifier,
+    samples: Sequence[Mapping[str, Array]],
+    names: Sequence[str],
+) -> dict[str, list[Array]]:
+    """The outputs of the model file; of its quantized form, where that was taken: what int8 loses is in its record."""
+    quantization = compilation.plan.quantization
+    if quantization is not None and quantization.taken:
+        return verifier.values.of(names)
+    bound = bound_arrays(model, Bindings.from_text(_options(compilation)))
+    runs = [run_reference(model, sample, bound, names) for sample in samples]
+    return {name: [run[name] for run in runs] for name in names}
 
 
 def _options(compilation: Compilation) -> dict[str, str]:
