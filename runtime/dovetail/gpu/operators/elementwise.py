@@ -34,7 +34,7 @@ _UNARY: Final[dict[str, Callable[[Any], Any]]] = {
     "Relu": torch.relu,
     "Round": torch.round,
     "Sigmoid": torch.sigmoid,
-    "Sign": torch.sign,
+    "Sign": lambda x: torch.where(torch.isnan(x), x, torch.sign(x)),
     "Sin": torch.sin,
     "Sinh": torch.sinh,
     "Softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
