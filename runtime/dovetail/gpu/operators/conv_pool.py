@@ -96,17 +96,16 @@ def _output_padding(node: Node, x: Any, weight: Any) -> tuple[list[tuple[int, in
     how = node.attribute("auto_pad", "NOTSET")
     if how == "NOTSET" and not wanted:
         return _padding(node, x.shape[2:], weight.shape[2:], strides, dilations), extra
-    pairs = []
+    pairs, extra = [], list(extra)
     for axis in range(rank):
-        full = (
-            strides[axis] * (x.shape[2 + axis] - 1) + extra[axis] + (weight.shape[2 + axis] - 1) * dilations[axis] + 1
-        )
+        reach = (weight.shape[2 + axis] - 1) * dilations[axis] + 1
+        full = strides[axis] * (x.shape[2 + axis] - 1) + extra[axis] + reach
         goal = wanted[-rank:][axis] if wanted else full if how == "VALID" else x.shape[2 + axis] * strides[axis]
-        total = full - goal
+        total = max(0, full - goal)
+        if wanted:
+            extra[axis] += max(0, goal - full)
         less = total // 2
-        pairs.append((total - less, less) if how == "SAME_LOWER" else (less, total - less))
-    if wanted and how != "SAME_UPPER":
-        pairs = [(max(pair), min(pair)) for pair in pairs]
+        pairs.append((less, total - less) if how == "SAME_UPPER" else (total - less, less))
     return pairs, extra
 
 

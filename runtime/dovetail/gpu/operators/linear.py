@@ -15,16 +15,21 @@ def matmul(node: Node) -> Kernel:
     return lambda values: (torch.matmul(values[0], values[1]),)
 
 
+def _arranged(x: Any, flips: bool, batch_between: bool) -> Any:
+    """A factor as torch takes it, whose first axis may be one of the matrix."""
+    x = x.movedim(0, -2) if batch_between and x.dim() > 2 else x
+    return x.transpose(-1, -2) if flips and x.dim() > 1 else x
+
+
 @operator("FusedMatMul", domain="com.microsoft")
 def fused_matmul(node: Node) -> Kernel:
-    """With the last axes swapped, and scaled."""
+    """With axes swapped, and scaled."""
     alpha = node.attribute("alpha", 1.0)
     flip_a, flip_b = node.attribute("transA", 0), node.attribute("transB", 0)
+    between_a, between_b = node.attribute("transBatchA", 0), node.attribute("transBatchB", 0)
 
     def kernel(values: Arguments) -> tuple[Any]:
-        a = values[0].transpose(-1, -2) if flip_a and values[0].dim() > 1 else values[0]
-        b = values[1].transpose(-1, -2) if flip_b and values[1].dim() > 1 else values[1]
-        result = torch.matmul(a, b)
+        result = torch.matmul(_arranged(values[0], flip_a, between_a), _arranged(values[1], flip_b, between_b))
         return (result if alpha == 1.0 else result * alpha,)
 
     return kernel

@@ -85,7 +85,7 @@ def dynamic_quantize_matmul(node: Node) -> Kernel:
 def _unpacked(packed: Any, bits: int, count: int) -> Any:
     """Numbers of some bits out of the bytes of the last axis, the lowest bits first."""
     if bits == 8:
-        return packed[..., :count]
+        return packed[..., :count].to(torch.int32)
     shifts = torch.arange(0, 8, bits, device=packed.device, dtype=torch.int32)
     parts = (packed.to(torch.int32).unsqueeze(-1) >> shifts) & ((1 << bits) - 1)
     return parts.flatten(-2)[..., :count]
@@ -93,22 +93,25 @@ def _unpacked(packed: Any, bits: int, count: int) -> Any:
 
 @operator("MatMulNBits", domain="com.microsoft")
 def matmul_of_bits(node: Node) -> Kernel:
-    """With weights of 2, 4 or 8 bits, a scale for each block of them."""
+    """With weights of 2, 4 or 8 bits, a scale for each block of them, or for the columns that input 4 groups."""
     rows, columns = node.attribute("N"), node.attribute("K")
     bits, block = node.attribute("bits", 4), node.attribute("block_size")
     blocks = -(-columns // block)
 
-    def zero(values: Arguments) -> Any:
+    def zeros(values: Arguments, groups: Any) -> Any:
         if not node.has(3):
             return 1 << (bits - 1)
         if values[3].is_floating_point():
-            return values[3].reshape(rows, blocks, 1)
-        return _unpacked(values[3].reshape(rows, -1), bits, blocks).unsqueeze(-1)
+            return values[3].reshape(rows, blocks)[:, groups]
+        return _unpacked(values[3].reshape(rows, -1), bits, blocks)[:, groups]
 
     def kernel(values: Arguments) -> tuple[Any]:
-        a, scales = values[0], values[2].reshape(rows, blocks, 1)
-        weight = (_unpacked(values[1], bits, block) - zero(values)) * scales
-        y = torch.matmul(a, weight.reshape(rows, -1)[:, :columns].t().to(a.dtype))
+        a = values[0]
+        groups = values[4].long() if node.has(4) else torch.arange(columns, device=a.device) // block
+        groups = groups[:columns]
+        steps = _unpacked(values[1], bits, block).reshape(rows, -1)[:, :columns]
+        weight = (steps - zeros(values, groups)) * values[2].reshape(rows, blocks)[:, groups]
+        y = torch.matmul(a, weight.t().to(a.dtype))
         return (y + values[5] if node.has(5) else y,)
 
     return kernel
