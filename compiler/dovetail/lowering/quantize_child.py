@@ -7,8 +7,9 @@ Run as a script, with nothing of Dovetail imported. Its argument is a JSON file:
     activations, symmetric, weights, per_channel, min_snr_db
     result, answer       where the quantized model and what is said of it go
 
-Operators stay in float, those that lose most first, until the outputs are close enough on the samples held out; how
-many is found by bisection. It dies by the limits that the parent sets, and prints its last word on standard error.
+Operators stay in float, those that lose most first, until the outputs are close enough on the samples held out: how
+many is found by bisection, and then which of them need not. It dies by the limits that the parent sets, and prints its
+last word on standard error.
 """
 
 import json
@@ -27,6 +28,7 @@ from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 MIN_OPSET = 13  # scales per channel
 FAR_DB = 200.0
+RETURNS = 16  # trials in which operators are made integers again
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
 TYPES = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
 OP_TYPES = sorted({*QLinearOpsRegistry, *QDQRegistry})
@@ -68,6 +70,7 @@ class Model:
         self.types = {value.name: value.type.tensor_type.elem_type for value in declared}
         self.made = [name for node in self.float.graph.node for name in node.output if self.types.get(name) in FLOATS]
         self.judged = judged(self.float.graph, self.types)
+        self.captured = {name for node in self.float.graph.node for body in bodies(node) for name in read_in(body)}
 
     def quantized(self, excluded):
         """A copy with Q/DQ pairs around every operator that is not excluded."""
@@ -95,6 +98,11 @@ class Model:
         quantizer.model.topological_sort()
         made = quantizer.model.model
         join_activations(made.graph)
+        # the quantizer takes away what nothing reads, and does not look into bodies
+        there = {each.name for each in made.graph.initializer}
+        made.graph.initializer.extend(
+            each for each in self.float.graph.initializer if each.name in self.captured and each.name not in there
+        )
         return made
 
     def losses(self, model):
@@ -144,20 +152,49 @@ def at_opset(model):
     return model if version >= MIN_OPSET else onnx.version_converter.convert_version(model, MIN_OPSET)
 
 
+def bodies(node):
+    """The graphs in an If, Loop or Scan."""
+    return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs) if body.node]
+
+
+def read_in(body):
+    """What the nodes of a body read, at any depth."""
+    inner = {name for node in body.node for deeper in bodies(node) for name in read_in(deeper)}
+    return inner.union(*(node.input for node in body.node))
+
+
 def judged(graph, types):
-    """The tensors by which the model is judged: its outputs, or the floats from which it makes one of another type."""
+    """The tensors by which the model is judged.
+
+    They are its outputs, or, where the least error can flip one, the floats that it is made of: a class, an index, and
+    all that is picked by one.
+    """
     producer = {name: node for node in graph.node for name in node.output}
+    flips = flipping(graph, types)
     found, seen, waiting = {}, set(), [value.name for value in graph.output]
     while waiting:
         name = waiting.pop(0)
         if name in seen or name not in producer:
             continue
         seen.add(name)
-        if types.get(name) in FLOATS:
+        if types.get(name) in FLOATS and name not in flips:
             found[name] = None
         else:
             waiting.extend(producer[name].input)
     return list(found)
+
+
+def flipping(graph, types):
+    """What is made of floats and is none, and what depends on such tensors."""
+    constants = {each.name for each in graph.initializer}
+    found = set()
+    for node in graph.node:
+        compares = node.op_type not in ("Shape", "Size") and any(
+            types.get(name) in FLOATS for name in node.input if name not in constants
+        )
+        picks = not found.isdisjoint(node.input)
+        found.update(name for name in node.output if picks or (compares and types.get(name) not in FLOATS))
+    return found
 
 
 def join_activations(graph):
@@ -202,46 +239,68 @@ def ranked(model, losses):
     return sorted(added, key=lambda names: -added[names])
 
 
+class Search:
+    """Which operators must stay in float."""
+
+    def __init__(self, model):
+        self.model = model
+        self.trials = 0
+        self.integers = self.tried([])
+        self.order = ranked(model, self.integers["losses"])
+
+    def tried(self, groups):
+        """What comes of it if these groups of operators stay in float."""
+        self.trials += 1
+        kept = [name for group in groups for name in group]
+        made = self.model.quantized(kept)
+        losses = self.model.losses(made)
+        # a tensor that is not there has no Q/DQ pair behind it and is float all along
+        reached = {name: decibels(losses.get(name, 0.0)) for name in self.model.judged}
+        holds = min(reached.values(), default=FAR_DB) >= self.model.job["min_snr_db"]
+        is_quantized = any(node.op_type == "QuantizeLinear" for node in made.graph.node)
+        return {"made": made, "losses": losses, "reached": reached, "good": holds and is_quantized, "kept": kept}
+
+    def best(self):
+        """The attempt that is good with few operators in float; that in integers alone where none is."""
+        best, low, high = self.integers, 1, len(self.order)
+        while low < high and not self.integers["good"]:
+            middle = 1 if self.trials == 1 else (low + high) // 2  # often it is one that spoils the rest
+            attempt = self.tried(self.order[:middle])
+            if attempt["good"]:
+                best, high = attempt, middle
+            else:
+                low = middle + 1
+        return self.returned(self.order[:high], best) if best["kept"] else best
+
+    def returned(self, kept, best):
+        """An attempt with fewer of them: halves, quarters, ... are made integers again, where that is good."""
+        size, left = len(kept) // 2, RETURNS
+        while size and left:
+            for start in range(len(kept) - size, -1, -size)[:left]:
+                left -= 1
+                fewer = kept[:start] + kept[start + size :]
+                attempt = self.tried(fewer)
+                if attempt["good"]:
+                    best, kept = attempt, fewer
+            size //= 2
+        return best
+
+
 def quantize(job, folder):
     """Search, write the model and return what is said of it."""
     model = Model(job, folder)
-    trials = 0
-
-    def tried(groups):
-        nonlocal trials
-        trials += 1
-        kept = [name for group in groups for name in group]
-        made = model.quantized(kept)
-        losses = model.losses(made)
-        # a tensor that is not there has no Q/DQ pair behind it and is float all along
-        reached = {name: decibels(losses.get(name, 0.0)) for name in model.judged}
-        holds = min(reached.values(), default=FAR_DB) >= job["min_snr_db"]
-        return {"made": made, "losses": losses, "reached": reached, "holds": holds, "kept": kept}
-
-    first = best = tried([])
-    order = ranked(model, first["losses"])
-    low, high = 1, len(order)  # all of them in float is no quantized model
-    while low < high and not first["holds"]:
-        middle = 1 if trials == 1 else (low + high) // 2  # often it is one that spoils the rest
-        attempt = tried(order[:middle])
-        if attempt["holds"]:
-            best, high = attempt, middle
-        else:
-            low = middle + 1
-    good = best["holds"] and any(node.op_type == "QuantizeLinear" for node in best["made"].graph.node)
-    if not good:
-        best = first
-    if good:
+    search = Search(model)
+    best = search.best()
+    if best["good"]:
         Path(job["result"]).write_bytes(best["made"].SerializeToString())
-    losses = best["losses"]
+    losses, known = best["losses"], model.ranges.data
     nodes = {node.name: [losses[name] for name in node.output if name in losses] for node in model.float.graph.node}
-    known = set(model.ranges.data)
     ranges = {name: model.ranges[name].range_value for name in job["inputs"] if name in known}
     return {
-        "good": good,
+        "good": best["good"],
         "kept_float": best["kept"],
-        "quantizable": sum(map(len, order)),
-        "trials": trials,
+        "quantizable": sum(map(len, search.order)),
+        "trials": search.trials,
         "snr_db": best["reached"],
         "operators_db": {name: decibels(max(found)) for name, found in nodes.items() if found},
         "ranges": {name: [float(np.min(bound)) for bound in found] for name, found in ranges.items()},
