@@ -4,7 +4,6 @@ What it made of a model, or its refusal, is kept by the model's content: a block
 model that is compiled again costs next to nothing.
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -179,9 +178,12 @@ class VendorCompiler:
         outcome = {"words": answer["words"], "files": files}
         (made / _OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
         final = self._folder / key
-        shutil.rmtree(final, ignore_errors=True)  # damaged, if it is there
-        with contextlib.suppress(OSError):  # another process was faster, and has made the same
+        try:
             made.rename(final)
+        except OSError:  # it is there: damaged, or made by another process meanwhile
+            if self._look_up(key) is None:
+                shutil.rmtree(final, ignore_errors=True)
+                made.rename(final)
         return Compiled(key, str(answer["words"]), final if files else None)
 
     def _look_up(self, key: str) -> Compiled | None:
