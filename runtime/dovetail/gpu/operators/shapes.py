@@ -151,8 +151,8 @@ def _slice(x: Any, starts: list[int], ends: list[int], axes: list[int] | None, s
         step = steps[index] if steps is not None else 1
         length = x.shape[axis]
         # an end before the first element is none in Python; as ONNX Runtime has it, so is the highest number backwards
-        stop: int | None = end + length if end < 0 else end
-        stop = None if step < 0 and (end in _NO_END or stop < 0) else max(stop, 0)
+        goal = end + length if end < 0 else end
+        stop = None if step < 0 and (end in _NO_END or goal < 0) else max(goal, 0)
         x = _slice_axis(x, axis, slice(max(start + length if start < 0 else start, 0), stop, step))
     return x
 
