@@ -84,10 +84,11 @@ def _write_compiled(graph: Graph, piece: Piece, made: Path, folder: Path) -> Non
     model = onnx.load(made / "model.onnx", load_external_data=False)
     edge = piece.border(graph)
     rename_ends(model, [str(value.name) for value in edge.inputs], [str(value.name) for value in edge.outputs])
+    binaries = {path.name.encode(): path for path in made.iterdir() if path.is_file()}
     for node in model.graph.node:
         for attribute in node.attribute:
-            source = made / attribute.s.decode(errors="replace")
-            if attribute.name == "ep_cache_context" and attribute.s and source.is_file():
+            source = binaries.get(attribute.s)  # else what is compiled stands in the model itself
+            if attribute.name == "ep_cache_context" and source is not None:
                 name = f"{piece.id}.{source.name}"
                 shutil.copyfile(source, folder / FOLDER / name)
                 attribute.s = name.encode()
