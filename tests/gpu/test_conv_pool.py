@@ -16,10 +16,13 @@ def floats(*shape: int) -> Any:
 
 
 @some.composite
-def windows(draw: Any, deepest: int = 3, widest_dilation: int = 3) -> dict[str, Any]:
+def windows(draw: some.DrawFn, deepest: int = 3, widest_dilation: int = 3) -> dict[str, Any]:
     """Attributes of a window, and the lengths of the image that it slides over."""
     rank = draw(some.integers(1, deepest))
-    each = lambda low, high: draw(some.lists(some.integers(low, high), min_size=rank, max_size=rank))  # noqa: E731
+
+    def each(low: int, high: int) -> list[int]:
+        return draw(some.lists(some.integers(low, high), min_size=rank, max_size=rank))
+
     sizes, strides, dilations = each(1, 3), each(1, 3), each(1, widest_dilation)
     how = draw(AUTO)
     reach = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]

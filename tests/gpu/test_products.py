@@ -91,8 +91,15 @@ def test_matmul_of_few_bits_whose_columns_are_grouped(assert_like_onnxruntime: A
     assert_like_onnxruntime("MatMulNBits", inputs, domain="com.microsoft", tolerance=1e-3, **attributes)
 
 
-@pytest.mark.parametrize("equation", ["bij, bjk -> bik", "...ij,...jk->...ik", "ij->ji", "ii->i", "bhid,bhjd->bhij"])
+EQUATIONS: dict[str, list[tuple[int, ...]]] = {
+    "bij, bjk -> bik": [(2, 4, 3), (2, 3, 5)],
+    "...ij,...jk->...ik": [(2, 4, 3), (2, 3, 5)],
+    "bhid,bhjd->bhij": [(2, 3, 4, 4), (2, 3, 5, 4)],
+    "ij->ji": [(4, 3)],
+    "ii->i": [(4, 4)],
+}
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
 def test_einsum(equation: str, assert_like_onnxruntime: Any) -> None:
-    shapes = {"bhid,bhjd->bhij": [(2, 3, 4, 4), (2, 3, 5, 4)]}.get(equation, [(2, 4, 4), (2, 4, 4)])
-    shapes = [(4, 4)] if equation in ("ij->ji", "ii->i") else shapes
-    assert_like_onnxruntime("Einsum", [floats(*shape) for shape in shapes], equation=equation)
+    assert_like_onnxruntime("Einsum", [floats(*shape) for shape in EQUATIONS[equation]], equation=equation)

@@ -1,6 +1,7 @@
 """Recurrent layers, one step after another; a graph of CUDA holds all steps."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -8,22 +9,33 @@ from torch.nn import functional
 
 from dovetail.gpu.registry import Arguments, Kernel, Node, operator
 
-_ACTIVATIONS: Final[dict[str, Callable[[Any], Any]]] = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "softplus": functional.softplus,
-    "softsign": functional.softsign,
-    "tanh": torch.tanh,
+_ACTIVATIONS: Final[dict[str, tuple[Callable[..., Any], dict[str, float]]]] = {
+    "affine": (lambda x, alpha, beta: alpha * x + beta, {"alpha": 1.0, "beta": 0.0}),
+    "elu": (functional.elu, {"alpha": 1.0}),
+    "hardsigmoid": (lambda x, alpha, beta: torch.clamp(alpha * x + beta, 0, 1), {"alpha": 0.2, "beta": 0.5}),
+    "leakyrelu": (lambda x, alpha: torch.where(x < 0, alpha * x, x), {"alpha": 0.01}),
+    "relu": (torch.relu, {}),
+    "scaledtanh": (lambda x, alpha, beta: alpha * torch.tanh(beta * x), {"alpha": 1.0, "beta": 1.0}),
+    "sigmoid": (torch.sigmoid, {}),
+    "softplus": (functional.softplus, {}),
+    "softsign": (functional.softsign, {}),
+    "tanh": (torch.tanh, {}),
+    "thresholdedrelu": (lambda x, alpha: torch.where(x > alpha, x, torch.zeros_like(x)), {"alpha": 1.0}),
 }
+"""The functions, and what their numbers are where the node gives none."""
 
 _Step = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
 """(gates of the input, state) -> the new state, of which the first part is the output."""
 
 
 def _activations(node: Node, default: Sequence[str], direction: int) -> list[Callable[[Any], Any]]:
-    names = node.attribute("activations") or list(default) * 2
-    chosen = names[direction * len(default) : (direction + 1) * len(default)]
-    return [_ACTIVATIONS[name.lower()] for name in chosen]
+    """Those of one direction; the lists of numbers hold some for the functions that take them only."""
+    given = {name: iter(node.attribute(f"activation_{name}") or []) for name in ("alpha", "beta")}
+    chosen: list[Callable[[Any], Any]] = []
+    for name in node.attribute("activations") or list(default) * 2:
+        function, usual = _ACTIVATIONS[name.lower()]
+        chosen.append(partial(function, **{each: next(given[each], number) for each, number in usual.items()}))
+    return chosen[direction * len(default) : (direction + 1) * len(default)]
 
 
 def _clipped(node: Node) -> Callable[[Any], Any]:

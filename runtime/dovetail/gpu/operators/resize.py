@@ -43,8 +43,9 @@ def _cropped(axis: _Axis, at: Any) -> Any:
 
 
 def _symmetric(axis: _Axis, at: Any) -> Any:
-    shift = axis.length / 2 * (1 - axis.goal / (axis.scale * axis.length))
-    return shift + (at + 0.5) / axis.scale - 0.5
+    goal = np.float32(axis.scale) * np.float32(axis.length)
+    shift = np.float32(axis.length / 2) * (1 - np.float32(axis.goal) / goal)
+    return float(shift) + (at + 0.5) / axis.scale - 0.5
 
 
 _COORDINATES: Final[dict[str, Callable[[_Axis, Any], Any]]] = {
