@@ -1,0 +1,141 @@
+"""`--quantize int8` from the command line: what is printed, what `verify` holds it to, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from dovetail.cli.main import program
+from dovetail.plan import read_plan
+
+MODELS = Path(__file__).parents[2] / "sample_models"
+DIGITS = MODELS / "digits_fp32.onnx"
+NPU = "arm-ethos-u85"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with pictures to calibrate on."""
+    monkeypatch.chdir(tmp_path)
+    pictures = np.random.default_rng(0).uniform(0, 1, (16, 1, 1, 8, 8)).astype(np.float32)
+    np.savez("pictures.npz", image=pictures)
+    (tmp_path / "pictures").mkdir()
+    for number, picture in enumerate(pictures):
+        np.save(f"pictures/{number:02}.npy", picture)
+    return tmp_path
+
+
+def dovetail(*arguments: object) -> Result:
+    return CliRunner().invoke(program, [str(argument) for argument in arguments])
+
+
+def rows(result: Result) -> dict[str, str]:
+    """The report's rows by their label, each on one line."""
+    found: dict[str, str] = {}
+    label = ""
+    for line in result.stdout.splitlines():
+        label = line[:12].strip() or label
+        found[label] = f"{found.get(label, '')} {line[12:].strip()}".strip()
+    return found
+
+
+def refusal(*arguments: object) -> str:
+    """The one line that a command refuses with; nothing is written."""
+    before = sorted(Path().iterdir())
+    result = dovetail(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert sorted(Path().iterdir()) == before
+    return line
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("calibration", ["pictures.npz", "pictures"])
+def test_the_report_shows_what_integers_gain_beside_what_they_lose(calibration: str) -> None:
+    result = dovetail("compile", DIGITS, "-t", NPU, "--quantize", "int8", "--calibration", calibration, "-o", "m.plan")
+    assert result.exit_code == 0, result.stderr
+    shown = rows(result)
+    choice = read_plan(Path("m.plan")).quantization
+    assert choice is not None
+    assert choice.float_value is not None
+    assert choice.quantized_value is not None
+    gain = choice.float_value / choice.quantized_value
+    assert shown["quantized"].startswith(
+        f"int8: latency {choice.quantized_value:.3g} ms, {choice.float_value:.3g} ms in"
+    )
+    assert f"{gain:.2f} times less (int8 activations, int8 weights per channel)" in shown["quantized"]
+    loss = f"'logits' {choice.snr_db['logits']:.1f} dB above its error, 20 dB wanted"
+    assert shown["accuracy"] == f"{loss}; on 4 samples held out, ranges from 12"
+    assert "int8 is taken: " in shown["note"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_inspect_says_that_float_stays() -> None:
+    asked = ("-t", NPU, "--quantize", "int8", "--calibration", "pictures.npz", "--min-snr-db", 150)
+    shown = rows(dovetail("inspect", DIGITS, *asked))
+    assert shown["quantized"].startswith("no, float: ")
+    assert "150 dB wanted" in shown["accuracy"]
+    assert "float stays: in int8 the outputs are only " in shown["note"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_verify_compares_with_the_float_model_by_signal_to_noise() -> None:
+    dovetail("compile", DIGITS, "-t", NPU, "--quantize", "int8", "--calibration", "pictures.npz", "-o", "m.plan")
+    close = dovetail("verify", "m.plan", DIGITS, "--emulate", "--samples", 4)
+    assert close.exit_code == 0, close.stdout
+    assert "dB, 20 dB wanted (default: --min-snr-db of the plan, which is int8), 4 samples" in close.stdout
+    given = dovetail("verify", "m.plan", DIGITS, "--emulate", "--tolerance", 1e-6)
+    assert given.exit_code == 1
+    assert "tolerance 1e-06 (given)" in given.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_verify_fails_where_the_output_is_another_models() -> None:
+    dovetail("compile", DIGITS, "-t", NPU, "--quantize", "int8", "--calibration", "pictures.npz", "-o", "m.plan")
+    np.savez("far.npz", image=np.full((1, 1, 8, 8), 300, np.float32))  # all integers saturate
+    far = dovetail("verify", "m.plan", DIGITS, "--emulate", "--inputs", "far.npz")
+    assert far.exit_code == 1
+    assert "FAILED: signal to noise " in far.stdout
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ("--quantize", "int8"),
+            "--quantize needs samples of the inputs to find ranges: add --calibration",
+        ),
+        (("--quantize", "int4", "--calibration", "pictures"), "'int4' is not 'int8'"),
+        (("--calibration", "pictures"), "--calibration and --min-snr-db belong to --quantize int8; add it"),
+        (("--min-snr-db", "3"), "--calibration and --min-snr-db belong to --quantize int8; add it"),
+        (
+            ("--quantize", "int8", "--calibration", "none"),
+            "calibration 'none': does not exist; give an .npz",
+        ),
+    ],
+)
+def test_options_that_can_not_be_used_are_refused(options: tuple[str, ...], words: str) -> None:
+    assert words in refusal("compile", DIGITS, "-t", NPU, *options)
+
+
+@pytest.mark.usefixtures("folder")
+def test_samples_that_do_not_fit_are_refused() -> None:
+    np.savez("wrong.npz", picture=np.zeros((4, 1, 8, 8), np.float32))
+    line = refusal("compile", DIGITS, "-t", NPU, "--quantize", "int8", "--calibration", "wrong.npz")
+    assert line == "error: calibration 'wrong.npz': has no array for input 'image', it has 'picture'; add one"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_quantized_model_is_refused() -> None:
+    quantized = MODELS / "digits_qdq.onnx"
+    line = refusal("compile", quantized, "-t", NPU, "--quantize", "int8", "--calibration", "pictures")
+    assert line.startswith("error: model 'digits_qdq': it is quantized already, ")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plan_takes_no_quantization() -> None:
+    dovetail("compile", DIGITS, "-t", NPU, "-o", "m.plan")
+    line = refusal("inspect", "m.plan", "--quantize", "int8", "--calibration", "pictures")
+    assert "leave out --quantize, --calibration" in line
