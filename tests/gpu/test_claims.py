@@ -9,7 +9,6 @@ from dovetail.targets import load_target
 
 _LEFT_OUT = {
     "com.microsoft:MoE",
-    "com.microsoft:NhwcConv",
 }
 """Operators that the target gives to a GPU and the backend refuses."""
 

@@ -106,3 +106,13 @@ def test_conv_with_an_activation(activation: str, numbers: list[float], assert_l
     attributes |= {"activation_params": numbers} if numbers else {}
     inputs = [floats(1, 2, 5, 5), floats(3, 2, 3, 3), floats(3)]
     assert_like_onnxruntime("FusedConv", inputs, domain="com.microsoft", **attributes)
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_conv_with_channels_last_is_a_conv(group: int, on_torch: Any) -> None:
+    x, weight, bias = floats(2, 4, 6, 5), floats(6, 4 // group, 3, 2), floats(6)
+    attributes = {"group": group, "pads": [1, 0, 2, 1], "strides": [2, 1]}
+    (wanted,) = on_torch("Conv", [x, weight, bias], **attributes)
+    last = [np.ascontiguousarray(np.moveaxis(each, 1, -1)) for each in (x, weight)]
+    (found,) = on_torch("NhwcConv", [*last, bias], domain="com.microsoft", **attributes)
+    np.testing.assert_allclose(np.moveaxis(found, -1, 1), wanted, rtol=1e-4, atol=1e-5)

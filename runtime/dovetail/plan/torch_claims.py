@@ -110,6 +110,7 @@ _MICROSOFT: Final[dict[str, Claim]] = {
     "RotaryEmbedding": Claim(_FLOATS, since=1, attributes={"is_packed_batching": (0,), "scale": (1.0,)}),
     **dict.fromkeys(("BiasSoftmax", "BiasSplitGelu", "EmbedLayerNormalization"), Claim(_ANY, since=1)),
     **dict.fromkeys(("GroupNorm", "DynamicQuantizeMatMul"), Claim(_FLOATS, since=1)),
+    "NhwcConv": Claim(_FLOATS, since=1),
     "SkipGroupNorm": Claim(_FLOATS, since=1, attributes={"channels_last": (1,)}),
     "MatMulNBits": Claim(_FLOATS, since=1, attributes={"bits": (2, 4, 8), "weight_prepacked": (0,)}),
     "FusedGemm": Claim(_FLOATS, since=1, attributes={"activation": _FUSED_ACTIVATIONS}),

@@ -60,6 +60,17 @@ def conv(node: Node) -> Kernel:
     return lambda values: (_convolve(node, values[0], values[1], values[2] if node.has(2) else None),)
 
 
+@operator("NhwcConv", domain="com.microsoft")
+def nhwc_conv(node: Node) -> Kernel:
+    """With channels last, in the weights as well; torch keeps that layout in memory."""
+
+    def kernel(values: Arguments) -> tuple[Any]:
+        x, weight = (value.movedim(-1, 1) for value in values[:2])
+        return (_convolve(node, x, weight, values[2] if node.has(2) else None).movedim(1, -1),)
+
+    return kernel
+
+
 @operator("ConvInteger")
 def conv_integer(node: Node) -> Kernel:
     """Summed in float64, which holds each sum of products of bytes exactly."""
