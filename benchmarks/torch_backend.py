@@ -1,0 +1,119 @@
+"""The PyTorch backend against torch.compile of the same network, or without CUDA against ONNX Runtime on the CPU.
+
+    python benchmarks/torch_backend.py [--runs 200]
+
+The sample CNN and the sample transformer at batches of 1, 8 and 64. Both sides take turns within one process and
+compute the same numbers, which is checked first; a line gives the ratio of the medians, the backend's first. On CUDA
+the tensors lie on the device on both sides, and the limit is 1.15.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import numpy_helper
+from torch_networks import NETWORKS
+
+from dovetail.gpu import open_session, why_missing
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_models"
+BATCHES = (1, 8, 64)
+LIMIT = 1.15
+WARM_UPS = 10
+
+
+def with_batch(name: str, batch: int, folder: Path) -> Path:
+    """A sample model for another batch: the shapes of its Reshapes keep the first dimension instead of saying 1."""
+    model = onnx.load(SAMPLES / f"{name}.onnx")
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        if tensor.name in shapes:
+            dims = numpy_helper.to_array(tensor).copy()
+            dims[0] = 0
+            tensor.CopyFrom(numpy_helper.from_array(dims, tensor.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    del model.graph.value_info[:]
+    path = folder / f"{name}_{batch}.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def medians(first: Callable[[], Any], second: Callable[[], Any], runs: int) -> tuple[float, float]:
+    """Seconds of one call of each, taking turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(WARM_UPS + runs):
+        for call, kept in zip((first, second), times, strict=True):
+            start = time.perf_counter()
+            call()
+            if turn >= WARM_UPS:
+                kept.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def compiled(name: str, path: Path, feed: Any) -> Callable[[], Sequence[Any]]:
+    """The network as torch compiles it, called until the device is done."""
+    network = torch.compile(NETWORKS[name](path).cuda().eval(), mode="reduce-overhead")
+
+    def call() -> Sequence[Any]:
+        with torch.inference_mode():
+            results = [result.clone() for result in network(feed)]
+        torch.cuda.synchronize()
+        return results
+
+    return call
+
+
+def on_cpu(path: Path, feed: Any) -> Callable[[], Sequence[Any]]:
+    """The model in ONNX Runtime with its defaults."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    feeds = {session.get_inputs()[0].name: feed.numpy()}
+    return lambda: [torch.from_numpy(result) for result in session.run(None, feeds)]
+
+
+def compare(name: str, batch: int, folder: Path, runs: int) -> bool:
+    """Print the line of a model and a batch; whether its limit holds."""
+    path = with_batch(name, batch, folder)
+    graph = onnx.load(path).graph
+    shape = [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim]
+    has_cuda = torch.cuda.is_available()
+    feed = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
+    feed = feed.cuda() if has_cuda else feed
+    session = open_session(path, [graph.input[0].name], [value.name for value in graph.output], {})
+    other = compiled(name, path, feed) if has_cuda else on_cpu(path, feed)
+    for found, wanted in zip(session.run([feed]), other(), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+    ours, theirs = medians(lambda: session.run([feed]), other, runs)
+    ratio = ours / theirs
+    against = "torch.compile, reduce-overhead" if has_cuda else "ONNX Runtime on the CPU, no limit"
+    verdict = "  --  " if not has_cuda else "ok    " if ratio <= LIMIT else "FAILED"
+    print(f"{verdict}  {name:14} batch {batch:2}  {ratio:6.2f} times {against} ({ours * 1e3:.3f} ms)", flush=True)
+    return not has_cuda or ratio <= LIMIT
+
+
+def main() -> int:
+    """Every model at every batch."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    runs = parser.parse_args().runs
+    if missing := why_missing():
+        print(missing)
+        return 1
+    if not torch.cuda.is_available():
+        print("no CUDA device: torch's CPU device against ONNX Runtime; torch.compile is not measured")
+    with tempfile.TemporaryDirectory() as folder:
+        held = [compare(name, batch, Path(folder), runs) for name in NETWORKS for batch in BATCHES]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
