@@ -263,3 +263,25 @@ class TestOnTheHtp:
         # right by itself, but what it rounds is too much for the operator behind it
         assert "is enough to change what 'exp' makes of it" in reasons["relu"].message
         assert sum(note.startswith("verified: '") for note in read_plan(plan).notes) == 2
+
+    def test_what_the_compiler_refuses_is_learnt_for_other_models(self, tmp_path: Path) -> None:
+        path, target, learnt = tmp_path / "m.onnx", tmp_path / "board.yaml", tmp_path / "learnt.yaml"
+        target.write_text("name: board\nextends: qualcomm-hexagon-htp\ndevices: {npu: {ops: {Hardmax: {}}}}\n")
+        text = "g (float[2, 4] x) => (float[2, 4] y, float[2, 4] z)"
+        onnx.save(model_from_text(text + "{ [abs] a = Abs(x)  [hard] z = Hardmax(a)  [neg] y = Neg(a) }"), path)
+        options = ("--solver", "greedy", "--verify")
+        words = compiled(path, target, tmp_path / "p.plan", *options, "--learn", learnt)
+        assert "verified holds: 1 partition compiled" in words
+        assert "learnt 1 of npu, written to" in words
+        devices = {each.name: each.device for each in read_plan(tmp_path / "p.plan").operators}
+        assert devices == {"abs": "npu", "hard": "cpu", "neg": "npu"}
+        told = " ".join(dovetail("explain", tmp_path / "p.plan", "hard").stdout.split())
+        assert "its compiler refuses it: hard (Hardmax): Operators of type `Hardmax` are not supported" in told
+
+        other = tmp_path / "other.onnx"
+        onnx.save(model_from_text("h (float[2, 4] p) => (float[2, 4] q) { [top] q = Hardmax(p) }"), other)
+        told = " ".join(dovetail("explain", other, "top", "-t", target, "--overlay", learnt).stdout.split())
+        assert "this Hardmax was refused by the vendor's compiler" in told
+        again = compiled(path, target, tmp_path / "q.plan", *options, "--overlay", learnt)
+        assert "note verified:" not in again  # nothing is left to repair
+        assert certificate_of(tmp_path / "q.plan").compiles == 0

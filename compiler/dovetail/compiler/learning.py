@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dovetail.compiler.unit_facts import units_of
-from dovetail.compiler.verifying import Verifier
+from dovetail.compiler.verifying import REFUSES, Verifier
 from dovetail.ir import Graph
 from dovetail.passes.tagging import UnitTag
 from dovetail.passes.tagging.views import operator_view
@@ -20,7 +20,7 @@ def learnt_overlay(graph: Graph, target: Target, verifier: Verifier) -> tuple[Ov
     overlays = []
     for device, compiler in verifier.compilers.items():
         answers = {
-            _signature(graph, name): verifier.refused[where, name].message
+            _signature(graph, name): verifier.refused[where, name].message.removeprefix(f"{REFUSES}: ")
             for where, name in sorted(verifier.alone)
             if where == device
         }

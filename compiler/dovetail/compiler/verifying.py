@@ -28,6 +28,7 @@ from dovetail.passes.tagging import UnitTag
 from dovetail.plan.schema import Reason, TensorCheck
 from dovetail.targets import Device
 
+REFUSES: Final = "its compiler refuses it"
 _WORDS: Final = 300
 Interval = Sequence[int]
 """Units, by number, in topological order."""
@@ -155,7 +156,7 @@ class Verifier:
         compiler.be_patient()
         unit = found[-1]
         spoken = with_names(self.compiled(self._nodes(found), device).words, self._nodes(found))[:_WORDS]
-        message = f"its compiler refuses it{_together(self, found)}: {spoken}"
+        message = f"{REFUSES}{_together(self, found)}: {spoken}"
         self._refuse(unit, device, Reason("compile", message, "refused", "what it compiles", compiler.tool))
         if len(found) == 1:
             self._refuse_alike(unit, device, units)
