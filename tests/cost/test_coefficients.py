@@ -21,7 +21,7 @@ def test_every_coefficient_is_above_zero_and_says_where_it_comes_from(name: str)
     machine = coefficients_of(load_target(name))
     for device in machine.devices:
         found = all_of(device)
-        assert len(found) == 18 + (device.capacity is not None)
+        assert len(found) == 25 + (device.capacity is not None)
         for each in found:
             assert each.value > 0, each
             assert each.unit

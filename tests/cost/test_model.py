@@ -8,7 +8,7 @@ from tests.cost.networks import conv, mobilenet_v2, resnet50
 from tests.targets.operators import operator, tensor, weights
 
 from dovetail.cost import Coefficient, DeviceCoefficients, Precision, Step, coefficients_of, unit_cost, work_of
-from dovetail.cost.model import fill_of
+from dovetail.cost.model import fill_of, resident_share
 from dovetail.targets import load_target
 
 
@@ -26,11 +26,18 @@ DEVICE = DeviceCoefficients(
     efficiency={"dense": value(0.5, "of the peak"), "depthwise": value(0.1, "of the peak")},
     mac_block_in=value(64, "channels"),
     mac_block_out=value(50, "channels"),
+    mac_block_image=value(4, "channels"),
+    mac_block_places=value(1, "places"),
+    outputs_a_pass=value(1000, "channels"),
+    depthwise_block=value(1, "channels"),
     vector=value(10, "GOPS"),
+    vector_serial=value(1, "share"),
     dram_gbps=value(10, "GB/s"),
     dram_derate=value(0.5, "of the peak"),
     dram_pj_per_bit=value(10, "pJ/bit"),
     on_chip_bytes=value(100_000, "B"),
+    on_chip_activations=value(1, "share"),
+    on_chip_constants=value(1, "share"),
     on_chip_gbps=value(100, "GB/s"),
     launch_us=value(7, "us"),
     overhead_us=value(3, "us"),
@@ -206,3 +213,30 @@ def test_one_picture_is_faster_on_the_npu_of_a_laptop(target: str) -> None:
         precision: Precision = "fp16"
         latency[name] = unit_cost(mobilenet_v2(), device, precision).latency_us + device.launch_us.value
     assert latency["npu"] < latency["gpu"]
+
+
+def test_a_vector_unit_beside_the_array_takes_no_time_of_its_own_unless_it_is_the_slower() -> None:
+    beside = replace(DEVICE, vector_serial=value(0, "share"))
+    assert unit_cost([CONV], beside, "int8").latency_us == pytest.approx(2.56 + 3)  # of 2.56 + 1 us
+    slow = replace(beside, vector=value(1, "GOPS"))
+    assert unit_cost([CONV], slow, "int8").latency_us == pytest.approx(10 + 3)
+    assert " beside " in unit_cost([CONV], beside, "int8").terms[0].source
+
+
+def test_activations_that_are_not_kept_cross_the_dram_although_they_fit() -> None:
+    device = replace(DEVICE, on_chip_activations=value(0, "share"), dram_gbps=value(1, "GB/s"))
+    cost = unit_cost([CONV], device, "int8", resident=1.0)
+    assert cost.latency_us == pytest.approx((6400 + 10_000) / 0.5e3 + 3)  # DRAM of 1 GB/s at one half
+    assert any("constants and activations" in term.source for term in cost.terms)
+
+
+def test_constants_that_are_never_kept_are_read_on_every_run() -> None:
+    assert resident_share(DEVICE, 1000, 1000) == 1
+    assert resident_share(replace(DEVICE, on_chip_constants=value(0, "share")), 1000, 1000) == 0
+
+
+def test_the_input_is_read_once_for_each_pass_over_the_output_channels() -> None:
+    device = replace(DEVICE, outputs_a_pass=value(30, "channels"), on_chip_gbps=value(1, "GB/s"))
+    constants = 6400 + 400
+    cost = unit_cost([CONV], device, "int8", resident=1.0)
+    assert cost.latency_us == pytest.approx((4 * 6400 + 10_000 + constants) / 1e3 + 3)  # 100 channels in passes of 30

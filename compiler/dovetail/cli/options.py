@@ -206,6 +206,12 @@ _PLACING: Sequence[Callable[[Any], Any]] = (
         show_default=True,
         help="What is made smallest: time of a request, energy, their product, time between requests in a pipeline.",
     ),
+    click.option(
+        "--costs",
+        type=FilePath(),
+        multiple=True,
+        help="Fitted costs of a device, from `dovetail calibrate`, to go before the target's. Repeatable.",
+    ),
     click.option("--max-latency-ms", type=_POSITIVE, metavar="F", help="Most milliseconds of a request."),
     click.option("--max-energy-mj", type=_POSITIVE, metavar="F", help="Most millijoules of a request."),
     click.option(

@@ -11,7 +11,7 @@ from dovetail.plan.errors import ModelError, PlanError
 
 _COMPILING = frozenset(
     {
-        *("target", "shape", "dim", "bind", "overlay", "batch", "place"),
+        *("target", "shape", "dim", "bind", "overlay", "costs", "batch", "place"),
         *("quantize", "calibration", "min_snr_db"),
         *("objective", "max_latency_ms", "max_energy_mj", "solver", "gap", "time_limit_s"),
     }

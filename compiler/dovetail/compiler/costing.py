@@ -1,8 +1,9 @@
 """The cost table of a tagged graph: every unit on every device, every tensor between them, every launch."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +35,13 @@ from dovetail.cost.table import Array
 from dovetail.ir import Graph, is_constant
 from dovetail.partition import Tensor
 from dovetail.passes.tagging import UnitTag, VerdictTag
+from dovetail.plan.schema import DeviceKind
 from dovetail.targets import Target
+from dovetail.targets.target import CostSource
 
 Mask = npt.NDArray[np.bool_]
 
+_STRENGTHS: Final[tuple[CostSource, ...]] = ("modelled", "vendor estimate", "measured")
 _BY_VALUE = frozenset({"If", "Loop", "Scan", "SequenceMap", "NonMaxSuppression"})
 """Operators whose work depends on more than types, shapes and attributes: equal ones are not looked for."""
 
@@ -112,6 +116,12 @@ class Costing:
             raise KeyError(device)
         return self._cost(self._kinds[self._read(members)], names.index(device))
 
+    def alone(self, members: Sequence[str], device: DeviceKind) -> tuple[UnitCost, float, float]:
+        """The cost of a unit on a device, and the bytes of its constants and of its largest activations there."""
+        index = [each.id for each in self.machine.devices].index(device)
+        kind = self._kinds[self._read(members)]
+        return self._cost(kind, index), kind.memory[index], kind.activations[index]
+
     def table(self, tensors: Sequence[Tensor]) -> CostTable:
         """The cost table; see `make_costs`."""
         devices = self.machine.devices
@@ -131,6 +141,7 @@ class Costing:
             memory=np.array([self._kinds[key].memory for key in self._keys], dtype=float).reshape(shape),
             capacity=np.array([device.capacity.value if device.capacity else np.inf for device in devices]),
             static_power=self.machine.static_w.value,
+            source=weakest(device.costs for device in devices),
         )
 
     def kind_numbers(self) -> tuple[int, ...]:
@@ -219,6 +230,11 @@ class Costing:
     def _changes_layout(self, a: int, b: int) -> bool:
         kinds = {self.machine.devices[a].kind, self.machine.devices[b].kind}
         return bool(self.target.limits.layout) and "npu" in kinds and len(kinds) > 1
+
+
+def weakest(sources: Iterable[CostSource]) -> CostSource:
+    """What a figure is that is made of several: measured only where all of them are."""
+    return min(sources, key=_STRENGTHS.index, default="modelled")
 
 
 class _Hop:

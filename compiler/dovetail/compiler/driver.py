@@ -12,6 +12,7 @@ from dovetail.compiler.planning import make_plan
 from dovetail.compiler.quantizing import Values, decide, quantize_graph, with_quantization
 from dovetail.compiler.refusals import Refusals, refuse
 from dovetail.compiler.unit_facts import units_of
+from dovetail.cost.costs_file import apply_costs, read_costs
 from dovetail.ir import Graph, load_model
 from dovetail.lowering import Piece, write_payloads
 from dovetail.partition import Partition, arrange, pareto, place
@@ -188,10 +189,12 @@ def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions
 
 
 def load_described(target: str, options: CompileOptions) -> Target:
-    """The target, with its overlays; raises TargetError."""
+    """The target, with its overlays and fitted costs; raises TargetError."""
     described = load_target(target)
     for overlay in options.overlays:
         described = apply_overlay(described, read_overlay(overlay))
+    for costs in options.costs:
+        described = apply_costs(described, read_costs(costs))
     described.require_operators()
     return described
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dovetail.compiler.costing import Costing
+from dovetail.compiler.costing import Costing, weakest
 from dovetail.partition import (
     Arrangement,
     Partition,
@@ -26,7 +26,7 @@ class UnitCosts:
     """For each unit and device an index into the table."""
 
 
-def unit_costs(costing: Costing, source: str) -> UnitCosts:
+def unit_costs(costing: Costing) -> UnitCosts:
     """The costs of all kinds of units on all devices, with their arithmetic."""
     kinds = costing.kind_costs()
     devices = len(costing.machine.devices)
@@ -35,7 +35,7 @@ def unit_costs(costing: Costing, source: str) -> UnitCosts:
             latency_us=cost.latency_us,
             energy_uj=cost.energy_uj,
             assumed=cost.assumed,
-            source=source,
+            source=cost.device.costs,
             terms=tuple(CostTerm(term.name, term.value, term.unit, term.source) for term in cost.terms),
         )
         for row in kinds
@@ -45,9 +45,14 @@ def unit_costs(costing: Costing, source: str) -> UnitCosts:
     return UnitCosts(table, place)
 
 
-def predicted(problem: Problem, placed: Placed, found: Arrangement, options: PlaceOptions) -> Predicted:
-    """The figures of one request."""
-    assert problem.costs is not None
+def predicted(
+    problem: Problem, placed: Placed, found: Arrangement, options: PlaceOptions, costing: Costing
+) -> Predicted:
+    """The figures of one request.
+
+    They are called what those of the weakest device in use are; launches and tensors that cross are modelled always.
+    """
+    devices = {partition.device for partition in found.partitions}
     scale = 1e-6 if options.objective == "edp" else 1e-3
     proven = placed.bound > 0
     return Predicted(
@@ -62,7 +67,7 @@ def predicted(problem: Problem, placed: Placed, found: Arrangement, options: Pla
         timed_out=placed.timed_out,
         concurrent=found.concurrent,
         alternatives=_alternatives(problem),
-        source=problem.costs.source,
+        source=weakest(costing.machine.devices[device].costs for device in devices),
     )
 
 

@@ -49,6 +49,8 @@ class CompileOptions:
     """Size of the first dimension of the inputs."""
     batches: tuple[int, ...] = ()
     """Batch sizes to place for; the plan holds a variant for each. Empty: the model as it is."""
+    costs: tuple[Path, ...] = ()
+    """Files of fitted coefficients, one a device, which go before the target's."""
     overlays: tuple[Path, ...] = ()
     """Files with answers of probes, which go before the target's rules; of two answers the later counts."""
     quantize: QuantizeOptions | None = None

@@ -43,13 +43,13 @@ def make_plan(
     devices = [target.devices[partition.device] for partition in partitions]
     handed = [Handed(p.id, d.id, b) for p, d, b in zip(pieces, devices, borders, strict=True)]
     schedule = make_schedule(graph, handed)
-    figures = unit_costs(costing, problem.costs.source)
+    figures = unit_costs(costing)
     return Plan(
         dovetail_version=__version__,
         model=_model_info(graph),
         target=target.ref,
         objective=options.objective,
-        predicted=predicted(problem, placed, arrangement, options.placing),
+        predicted=predicted(problem, placed, arrangement, options.placing, costing),
         devices=tuple(PlanDevice(d.id, d.kind, d.name, d.backend, d.numerics) for d in target.devices),
         inputs=tuple(tensor_spec(value) for value in graph.inputs),
         outputs=tuple(tensor_spec(value) for value in graph.outputs),

@@ -1,8 +1,8 @@
 """How far a product fills the blocks of a matrix array.
 
-The array of an NPU, or a tensor core, multiplies a block of input channels with a block of output channels at once.
-Channels that do not fill their block are padded, and the array multiplies the padding as well: 8 input channels on an
-array of 64 take as long as 64 would.
+The array of an NPU, or a tensor core, multiplies a block of input channels with a block of output channels at once,
+for some places of the image one after the other. Channels and places that do not fill their block are padded, and the
+array multiplies the padding as well: 8 input channels on an array of 64 take as long as 64 would.
 """
 
 import math
@@ -12,13 +12,24 @@ from typing import Final
 
 from dovetail.cost.sizes import Sizes
 
-_IMAGE_CHANNELS: Final = 4
-"""A convolution of no more input channels reads a row of its kernel as one run of channels."""
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What an array takes at once."""
+
+    rows: float
+    """Input channels."""
+    columns: float
+    """Output channels."""
+    image: float = 4
+    """A convolution of no more input channels reads a row of its kernel as one run of channels."""
+    places: float = 1
+    """Of the output, for which the weights of a block stay in the array."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The widths of a dense product."""
+    """The widths of a product."""
 
     contraction: int
     """What is summed up at one place of a kernel: the input channels of a group, K of a matrix product."""
@@ -26,18 +37,38 @@ class Channels:
     """The output channels of a group, N of a matrix product."""
     groups: int = 1
     """Groups of a convolution."""
+    row: int = 1
+    """Places in a row of its kernel."""
+    places: int = 0
+    """Of the output: its elements by its channels; 0 where they are not known."""
 
-    def fill(self, block_in: float, block_out: float) -> float:
+    def fill(self, block: Block) -> float:
         """The share of the blocks of an array that is no padding, in (0, 1].
 
         Groups lie side by side in a block, as many as it has rows and columns for, and what a group would multiply
         with the channels of another is zero: that is wasted too.
         """
-        side = math.floor(min(block_in / self.contraction, block_out / self.outputs))
+        run = self.row if self.groups == 1 and self.contraction <= block.image else 1
+        contraction = self.contraction * run
+        side = math.floor(min(block.rows / contraction, block.columns / self.outputs))
         side = min(max(1, side), self.groups)
-        rows, columns = side * self.contraction, side * self.outputs
-        blocks = math.ceil(rows / block_in) * block_in * math.ceil(columns / block_out) * block_out
-        return rows * columns / (side * blocks)
+        rows, columns = side * contraction, side * self.outputs
+        blocks = _whole(rows, block.rows) * _whole(columns, block.columns)
+        return rows * columns / (side * blocks) * self.fill_places(block)
+
+    def fill_depthwise(self, channels: float, block: Block) -> float:
+        """As `fill`, of an array that takes so many channels side by side, each with its own kernel."""
+        side = self.groups * self.outputs
+        return side / _whole(side, channels) * self.fill_places(block)
+
+    def fill_places(self, block: Block) -> float:
+        """The share of the places that are no padding, in (0, 1]."""
+        return self.places / _whole(self.places, block.places) if self.places else 1.0
+
+
+def _whole(size: float, block: float) -> float:
+    """A size with its padding."""
+    return math.ceil(size / block) * block
 
 
 def channels_of(sizes: Sizes) -> Channels | None:
@@ -52,10 +83,8 @@ def _conv(sizes: Sizes) -> Channels | None:
     groups = sizes.number("group", 1)
     if len(weights) <= 2 or groups < 1:
         return None
-    outputs, contraction = weights[0] // groups, weights[1]
-    if groups == 1 and contraction <= _IMAGE_CHANNELS:
-        contraction *= weights[-1]
-    return Channels(contraction, outputs, groups)
+    places = sizes.outs() // max(1, weights[0])
+    return Channels(weights[1], weights[0] // groups, groups, weights[-1], places)
 
 
 def _conv_transpose(sizes: Sizes) -> Channels | None:
@@ -67,7 +96,7 @@ def _gemm(sizes: Sizes) -> Channels | None:
     weights = _known(sizes, 1)
     if len(weights) != 2:
         return None
-    return Channels(*(weights[::-1] if sizes.number("transB", 0) else weights))
+    return _product(sizes, weights)
 
 
 def _matmul(sizes: Sizes) -> Channels | None:
@@ -75,8 +104,12 @@ def _matmul(sizes: Sizes) -> Channels | None:
     weights = _known(sizes, 3 if sizes.op.op_type in ("QLinearMatMul", "QGemm") else 1)
     if len(weights) < 2:
         return Channels(weights[0], 1) if weights else None
-    pair = weights[-2:]
-    return Channels(*(pair[::-1] if sizes.number("transB", 0) else pair))
+    return _product(sizes, weights[-2:])
+
+
+def _product(sizes: Sizes, weights: tuple[int, ...]) -> Channels:
+    contraction, outputs = weights[::-1] if sizes.number("transB", 0) else weights
+    return Channels(contraction, outputs, places=sizes.outs() // max(1, outputs))
 
 
 def _recurrent(sizes: Sizes) -> Channels | None:

@@ -9,7 +9,7 @@ from dovetail.cost.defaults import PRECISIONS, Given, Precision
 from dovetail.cost.work import OpClass
 from dovetail.plan.schema import DeviceKind
 from dovetail.targets.figure import Figure, Link
-from dovetail.targets.target import Device, Target
+from dovetail.targets.target import CostSource, Device, Target
 
 _SCALE: Final = {"tops": 1e3, "tflops": 1e3, "gops": 1.0, "gflops": 1.0}
 _PEAKS: Final[dict[Precision, tuple[str, ...]]] = {
@@ -49,12 +49,26 @@ class DeviceCoefficients:
     mac_block_in: Coefficient
     """Input channels that the matrix array takes at once; see `dovetail.cost.channels`."""
     mac_block_out: Coefficient
+    mac_block_image: Coefficient
+    """A convolution of no more input channels fills the array with a row of its kernel."""
+    mac_block_places: Coefficient
+    """Places of the output for which a block of weights stays in the array."""
+    outputs_a_pass: Coefficient
+    """Output channels for which the accumulators have room: the input of a dense product is read again for as many."""
+    depthwise_block: Coefficient
+    """Channels that a depthwise convolution takes at once."""
     vector: Coefficient
     """GOPS of all other arithmetic, in additions."""
+    vector_serial: Coefficient
+    """Share of it that waits for the multiply-accumulates of the same operator; the rest is done beside them."""
     dram_gbps: Coefficient
     dram_derate: Coefficient
     dram_pj_per_bit: Coefficient
     on_chip_bytes: Coefficient
+    on_chip_activations: Coefficient
+    """Share of the activations that stay on the chip where they fit; the rest lies in the DRAM between operators."""
+    on_chip_constants: Coefficient
+    """Share of the constants that stay on the chip from run to run where there is room."""
     on_chip_gbps: Coefficient
     launch_us: Coefficient
     """For each partition."""
@@ -67,6 +81,8 @@ class DeviceCoefficients:
     """Of `power_w`, during `overhead_us`."""
     capacity: Coefficient | None
     """Bytes of its own memory; None: the machine's."""
+    costs: CostSource = "modelled"
+    """What times that come of it are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +208,19 @@ class _Reader:
             efficiency=self._efficiencies(),
             mac_block_in=self._block("mac_block_in"),
             mac_block_out=self._block("mac_block_out"),
+            mac_block_image=_given(self.figures, "mac_block_image") or _assumed(defaults.MAC_BLOCK_IMAGE, "channels"),
+            mac_block_places=_given(self.figures, "mac_block_places") or _assumed(defaults.MAC_BLOCK_PLACES, "places"),
+            outputs_a_pass=_given(self.figures, "outputs_a_pass") or _assumed(defaults.OUTPUTS_A_PASS, "channels"),
+            depthwise_block=_given(self.figures, "depthwise_block") or _assumed(defaults.DEPTHWISE_BLOCK, "channels"),
             vector=self._vector(peaks),
+            vector_serial=self._share("vector_serial", defaults.VECTOR_SERIAL),
             dram_gbps=dram,
             dram_derate=self._derate(),
             dram_pj_per_bit=pj,
             on_chip_bytes=_given(self.figures, "sram_bytes", "l2_bytes")
             or _assumed(defaults.ON_CHIP_BYTES[self.kind], "B"),
+            on_chip_activations=self._share("on_chip_activations", defaults.ON_CHIP_ACTIVATIONS),
+            on_chip_constants=self._share("on_chip_constants", defaults.ON_CHIP_CONSTANTS),
             on_chip_gbps=self._on_chip(peaks, dram),
             launch_us=self._launch(),
             overhead_us=self._overhead(peaks),
@@ -205,6 +228,7 @@ class _Reader:
             idle_w=idle,
             waiting_share=_assumed(defaults.WAITING_SHARE[self.kind], "of the power"),
             capacity=_given(self.figures, "mem_bytes"),
+            costs=self.device.costs,
         )
 
     def _peaks(self) -> dict[Precision, Coefficient]:
@@ -246,6 +270,13 @@ class _Reader:
         rows, columns, why = defaults.CUDA_MAC_BLOCK if self._is_cuda() else defaults.MAC_BLOCK[self.kind]
         given = (rows if name == "mac_block_in" else columns, why)
         return _given(self.figures, name) or _assumed(given, "channels")
+
+    def _share(self, name: str, otherwise: Given) -> Coefficient:
+        """A share, which may be zero."""
+        figure = self.figures.get(name)
+        if figure is None or figure.value is None:
+            return _assumed(otherwise, "share")
+        return Coefficient(figure.value, figure.unit, figure.source, figure.verified, figure.confidence)
 
     def _vector(self, peaks: Mapping[Precision, Coefficient]) -> Coefficient:
         share, why = defaults.VECTOR_SHARE[self.kind]

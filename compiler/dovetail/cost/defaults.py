@@ -41,6 +41,10 @@ MAC_BLOCK: Final[dict[DeviceKind, tuple[int, int, str]]] = {
     "cpu": (1, 1, "no matrix unit"),
 }
 """Input and output channels that a matrix array multiplies at once."""
+MAC_BLOCK_IMAGE: Final[Given] = (4, "pictures have so many channels at most, and are rearranged before the array")
+MAC_BLOCK_PLACES: Final[Given] = (1, "no padding of height and width")
+OUTPUTS_A_PASS: Final[Given] = (65536, "the input of a product is read once")
+DEPTHWISE_BLOCK: Final[Given] = (1, "no padding of the channels of a depthwise convolution")
 CUDA_MAC_BLOCK: Final = (16, 8, "a tensor core takes products of 16 x 8 x 16 in fp16, twice the depth in int8")
 
 PEAK_GOPS: Final[dict[DeviceKind, Given]] = {
@@ -59,6 +63,7 @@ VECTOR_SHARE: Final[dict[DeviceKind, Given]] = {
     "gpu": (0.5, "of the fp32 peak: additions fill half of the fused multiply-adds"),
     "cpu": (0.25, "of the fp32 peak: half of the multiply-adds, and half is loads"),
 }
+VECTOR_SERIAL: Final[Given] = (1, "the vector unit begins when the matrix unit is done")
 
 DRAM_GBPS: Final[dict[DeviceKind, Given]] = {
     "npu": (51.2, "LPDDR5-6400 of 64 bit"),
@@ -78,6 +83,8 @@ ON_CHIP_SHARE: Final[dict[DeviceKind, tuple[float, str]]] = {
     "cpu": (1, "a byte for each fp32 operation"),
 }
 """Bandwidth of on-chip memory: of the int8 peak, of the DRAM, of the fp32 peak."""
+ON_CHIP_ACTIVATIONS: Final[Given] = (1, "what fits on the chip stays there from operator to operator")
+ON_CHIP_CONSTANTS: Final[Given] = (1, "what fits on the chip stays there from run to run")
 
 LAUNCH_US: Final[dict[DeviceKind, Given]] = {
     "npu": (100, "Apple's ANE takes 95; 50 to 200 are seen"),

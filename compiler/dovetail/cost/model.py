@@ -3,9 +3,12 @@
 For each operator, latency = max(compute, on-chip memory, off-chip memory) + overhead, where
 
 - compute = 2 x MAC / (peak x efficiency of the class x fill) + other operations / vector rate, where the fill is the
-  share of the blocks of a matrix array that dense products do not leave to padding (`dovetail.cost.channels`);
-- on-chip memory = all bytes that it moves / on-chip bandwidth;
-- off-chip memory = constants, and activations that do not fit on the chip, / (DRAM x derate). An NPU may take a batch
+  share of the blocks of a matrix array that products do not leave to padding (`dovetail.cost.channels`); where the
+  vector unit works beside the array, the longer of the two;
+- on-chip memory = all bytes that it moves / on-chip bandwidth, the input of a dense product once for as many output
+  channels as there are accumulators for;
+- off-chip memory = constants, and activations that do not fit on the chip or are not kept there, / (DRAM x derate).
+  An NPU may take a batch
   in parts instead, of as many pictures as fit, with the constants read again and the overhead paid again for each part.
 
 Energy = active power x (latency - overhead) + share x active power x overhead + DRAM bytes x energy a bit
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dovetail.cost import defaults
+from dovetail.cost.channels import Block
 from dovetail.cost.coefficients import Coefficient, DeviceCoefficients
 from dovetail.cost.defaults import Precision
 from dovetail.cost.work import Work
@@ -133,9 +137,9 @@ def resident_share(device: DeviceCoefficients, constants: float, activations: fl
         activations: bytes of the largest inputs and outputs of an operator, which need room as well.
     """
     room = device.on_chip_bytes.value - activations
-    if constants <= room:
-        return 1.0
-    return max(0.0, room / constants) if device.kind == "npu" else 0.0
+    if constants <= max(0.0, room):
+        return device.on_chip_constants.value
+    return device.on_chip_constants.value * max(0.0, room / constants) if device.kind == "npu" else 0.0
 
 
 def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resident: float) -> _Time:
@@ -143,13 +147,14 @@ def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resi
     work = step.work
     if step.treatment == "free" or work.op_class == "control":
         return _Time(0, 0, 0, 0, 0)
-    compute = _mac_us(step, device, precision) + work.ops / device.vector.value * 1e-3 * step.penalty
+    macs, others = _mac_us(step, device, precision), work.ops / device.vector.value * 1e-3 * step.penalty
+    compute = max(macs, others) + device.vector_serial.value * min(macs, others)
     if step.treatment == "fused":
         return _Time(compute, 0, 0, 0, 0)
     if work.moves == "nothing":
         return _Time(0, 0, 0, 0, 0)
     activations, constants = (each * width_scale(work, precision) for each in work.traffic())
-    on_chip = (activations + constants) / device.on_chip_gbps.value * 1e-3 * step.penalty
+    on_chip = (activations * _reads(work, device) + constants) / device.on_chip_gbps.value * 1e-3 * step.penalty
     rate = device.dram_gbps.value * device.dram_derate.value
     ways = [
         _Time(compute, on_chip, dram / rate * 1e-3, parts * device.overhead_us.value, dram, words, parts)
@@ -158,13 +163,22 @@ def step_time(step: Step, device: DeviceCoefficients, precision: Precision, resi
     return min(ways, key=lambda way: way.busy + way.overhead)
 
 
+def _reads(work: Work, device: DeviceCoefficients) -> float:
+    """By how much more an operator moves on the chip than each of its activations once."""
+    if work.op_class != "dense" or work.channels is None or not work.bytes_in:
+        return 1.0
+    passes = math.ceil(work.channels.outputs / device.outputs_a_pass.value)
+    return (work.bytes_in * passes + work.bytes_out) / (work.bytes_in + work.bytes_out)
+
+
 def _ways(
     work: Work, device: DeviceCoefficients, activations: float, constants: float
 ) -> Iterator[tuple[float, str, int]]:
     """The ways to run an operator: bytes over the off-chip memory, what they are, and parts of the batch."""
     room = device.on_chip_bytes.value
     if activations <= room:
-        yield constants, "constants", 1
+        left = activations * (1 - device.on_chip_activations.value)
+        yield constants + left, "constants and activations" if left else "constants", 1
         return
     yield constants + activations, "constants and activations over the on-chip memory", 1
     together = math.floor(room * work.batch / activations)
@@ -204,7 +218,15 @@ def fill_of(step: Step, device: DeviceCoefficients, precision: Precision) -> flo
     channels = step.work.channels
     if channels is None or step.vector_only or precision == "fp32":
         return 1.0
-    return channels.fill(device.mac_block_in.value, device.mac_block_out.value)
+    block = Block(
+        device.mac_block_in.value,
+        device.mac_block_out.value,
+        device.mac_block_image.value,
+        device.mac_block_places.value,
+    )
+    if step.work.op_class == "depthwise":
+        return channels.fill_depthwise(device.depthwise_block.value, block)
+    return channels.fill(block)
 
 
 def _own_energy(time: _Time, device: DeviceCoefficients) -> float:
@@ -244,7 +266,8 @@ def _compute_words(step: Step, cost: UnitCost) -> str:
         parts.append(f"2 x {step.work.macs / 1e6:.4g} M MAC / ({rate}){'' if padded else penalty}")
     if step.work.ops:
         parts.append(f"{step.work.ops / 1e6:.4g} M operations / {_words(cost.device.vector)}{penalty}")
-    return " + ".join(parts)
+    beside = len(parts) > 1 and cost.device.vector_serial.value < 1
+    return " beside ".join(parts) if beside else " + ".join(parts)
 
 
 def _fill_words(step: Step, device: DeviceCoefficients, fill: float) -> str:
@@ -253,7 +276,13 @@ def _fill_words(step: Step, device: DeviceCoefficients, fill: float) -> str:
         return ""
     groups = f", {channels.groups} groups" if channels.groups > 1 else ""
     widths = f"{channels.contraction} x {channels.outputs} channels{groups}"
-    return f" x fill {fill:.3g} of {widths} in blocks of {_words(device.mac_block_in)} x {_words(device.mac_block_out)}"
+    blocks = f"{_words(device.mac_block_in)} x {_words(device.mac_block_out)}"
+    if step.work.op_class == "depthwise":
+        widths, blocks = f"{channels.groups * channels.outputs} channels", _words(device.depthwise_block)
+    if device.mac_block_places.value > 1 and channels.places:
+        widths = f"{widths} at {channels.places} places"
+        blocks = f"{blocks} at {_words(device.mac_block_places)}"
+    return f" x fill {fill:.3g} of {widths} in blocks of {blocks}"
 
 
 def _energy_terms(cost: UnitCost) -> Iterable[Term]:

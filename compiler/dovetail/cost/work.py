@@ -38,7 +38,7 @@ class Work:
     batch: int = 1
     """Pictures in the first input; 1 for what is no picture."""
     channels: Channels | None = None
-    """The widths of a dense product; None where it is none, or they are not known."""
+    """The widths of a product; None where it is none, or they are not known."""
     assumed: bool = False
     """A size was not known and counts as 1."""
 
@@ -129,7 +129,7 @@ def work_of(op: OperatorView) -> Work:
         width=_width(op, present),
         quantized=op.quantized,
         batch=_batch(sizes),
-        channels=channels_of(sizes) if op_class == "dense" else None,
+        channels=channels_of(sizes) if op_class in ("dense", "depthwise") else None,
         assumed=sizes.assumed,
     )
 

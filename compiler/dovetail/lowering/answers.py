@@ -33,6 +33,8 @@ class Answer:
     """Names of those that it leaves to others."""
     words: str = ""
     """Its own words about what it does not take, where it has any; or why it was not asked."""
+    microseconds: float | None = None
+    """Of one run of what it takes: estimated by the vendor's tool, or measured; None where the tool says nothing."""
 
     @property
     def whole(self) -> bool:
@@ -44,7 +46,8 @@ def ask_children(lines: Mapping[str, str], command: Command, who: str, model_lim
     """Ask about models, one child process after another: a new one goes on behind a model that killed the last.
 
     The child reads lines from its standard input. It adds `{"begun": name}` to the journal when it begins a model,
-    then `{"done": name, "words": ...}`, with `taken` and `left` unless it failed. `{"tool": ...}` speaks of no model.
+    then `{"done": name, "words": ...}`, with `taken` and `left`, and `microseconds` where it knows them, unless it
+    failed. `{"tool": ...}` speaks of no model.
 
     Args:
         lines: name of a model -> the line that the child is given.
@@ -103,7 +106,8 @@ def _answers(records: Sequence[Mapping[str, Any]], end: str) -> dict[str, Answer
             continue
         words = str(record["words"])
         if "taken" in record:
-            answer = Answer("answered", tuple(record["taken"]), tuple(record["left"]), words)
+            taken, left = tuple(record["taken"]), tuple(record["left"])
+            answer = Answer("answered", taken, left, words, record.get("microseconds"))
         else:
             answer = Answer("failed", words=words)
         answers[str(record["done"])] = answer

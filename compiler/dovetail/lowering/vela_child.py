@@ -11,6 +11,8 @@ sys.path.pop(0)  # the folder of this file, whose modules are none of Vela's
 
 import base64
 import contextlib
+import csv
+import glob
 import importlib
 import importlib.metadata
 import json
@@ -71,14 +73,30 @@ def compile_model(model: dict[str, Any], accelerator: str, folder: str) -> dict[
     try:
         with open(path, "wb") as file:
             file.write(as_tflite(model))
-        vela.main([path, f"--accelerator-config={accelerator}", f"--output-dir={folder}"])
+        vela.main([path, f"--accelerator-config={accelerator}", f"--output-dir={folder}", "--verbose-performance"])
         with open(result, "rb") as file:
             codes = operators_of(file.read())
+        microseconds = estimate(folder)
     except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     left = [NAMES.get(code, str(code)) for code in codes if code != BuiltinOperator.CUSTOM]
     every = [operator["name"] for operator in model["operators"]]
-    return {"taken": [name for name in every if name not in left], "left": left}
+    taken = [name for name in every if name not in left]
+    return {"taken": taken, "left": left, "microseconds": microseconds}
+
+
+def estimate(folder: str) -> float:
+    """Vela's own estimate of what the NPU takes for the model just compiled: cycles of its table, by the clock."""
+    (summary,) = table(folder, "model_summary_*.csv")
+    cycles = sum(float(row["Op Cycles"]) for row in table(folder, "model_per-layer.csv") if row["Target"] == "NPU")
+    return cycles / float(summary["core_clock"]) * 1e6
+
+
+def table(folder: str, pattern: str) -> list[dict[str, str]]:
+    """The rows of a file that Vela wrote."""
+    (path,) = glob.glob(os.path.join(glob.escape(folder), pattern))
+    with open(path, encoding="utf-8", newline="") as file:
+        return [dict(row) for row in csv.DictReader(file, skipinitialspace=True)]
 
 
 def words_in(text: str) -> str:

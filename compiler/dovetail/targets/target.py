@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import BackendSpec, DeviceKind
@@ -21,6 +22,10 @@ class ToolSpec:
 
     name: str
     accelerator: str
+
+
+CostSource = Literal["modelled", "vendor estimate", "measured"]
+"""Where the figures come from that a prediction of time is made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +50,8 @@ class Device:
     """Signature of an operator -> what a probe of the vendor's compiler answered; it goes before the rules."""
     tool: ToolSpec | None = None
     """What `targets probe` asks where there is no backend."""
+    costs: CostSource = "modelled"
+    """Better than `modelled` where its figures were fitted to timings."""
 
     def verdict(self, op: OperatorView) -> Verdict:
         """Return whether the device takes `op`, with every rule that speaks against it."""
