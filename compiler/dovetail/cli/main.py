@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "explain": "Tell why an operator is where it is.",
     "run": "Run a plan on real or random inputs.",
     "verify": "Compare a plan's outputs with the unsplit model's.",
+    "calibrate": "Fit the cost model of a device to timings of the operators of some models.",
     "targets": "List the shipped targets, or show what one supports.",
     "passes": "List the compiler's passes, or show what one does.",
 }
