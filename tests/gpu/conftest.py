@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 from onnx import helper
 
 from dovetail.gpu import open_session
@@ -37,6 +39,12 @@ def one_node(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10), feeds
 
 
+def _array(tensor: Any) -> Any:
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
 @pytest.fixture
 def on_torch(tmp_path: Path) -> RunNode:
     """Run a node on torch's CPU device."""
@@ -48,7 +56,7 @@ def on_torch(tmp_path: Path) -> RunNode:
         path = tmp_path / "node.onnx"
         path.write_bytes(model.SerializeToString())
         session = open_session(path, list(feeds), [f"y{index}" for index in range(outputs)], {"device": "cpu"})
-        return [tensor.numpy() for tensor in session.run(list(feeds.values()))]
+        return [_array(tensor) for tensor in session.run(list(feeds.values()))]
 
     return run
 

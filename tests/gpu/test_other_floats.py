@@ -1,7 +1,8 @@
 """Kernels on floats of 16 and 64 bits, against themselves on 32."""
 
-from typing import Any
+from typing import Any, Final
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -74,11 +75,14 @@ NODES: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+TOLERANCES: Final = {np.float16: 2e-2, np.float64: 1e-4, ml_dtypes.bfloat16: 8e-2}
+
+
 def _same_floats(array: Any, kind: Any) -> Any:
     return array.astype(kind) if array is not None and array.dtype == np.float32 else array
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float64])
+@pytest.mark.parametrize("kind", TOLERANCES)
 @pytest.mark.parametrize("name", NODES)
 def test_as_with_float32(name: str, kind: Any, on_torch: Any) -> None:
     inputs, attributes = NODES[name]
@@ -86,15 +90,14 @@ def test_as_with_float32(name: str, kind: Any, on_torch: Any) -> None:
     (wanted,) = on_torch(op_type, inputs, domain=domain, **attributes)
     (found,) = on_torch(op_type, [_same_floats(each, kind) for each in inputs], domain=domain, **attributes)
     assert found.dtype == kind
-    tolerance = 2e-2 if kind == np.float16 else 1e-4
-    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance / 4)
+    np.testing.assert_allclose(found.astype(np.float64), wanted, rtol=TOLERANCES[kind], atol=TOLERANCES[kind] / 4)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
-@pytest.mark.parametrize("kind", [np.float16, np.float64])
+@pytest.mark.parametrize("kind", TOLERANCES)
 def test_resize_as_with_float32(kind: Any, mode: str, on_torch: Any) -> None:
     scales = np.array([1, 1, 1.5, 0.6], dtype=np.float32)
     (wanted,) = on_torch("Resize", [IMAGE, None, scales], mode=mode)
     (found,) = on_torch("Resize", [IMAGE.astype(kind), None, scales], mode=mode)
     assert found.dtype == kind
-    np.testing.assert_allclose(found, wanted, rtol=2e-2 if kind == np.float16 else 1e-4, atol=5e-3)
+    np.testing.assert_allclose(found.astype(np.float64), wanted, rtol=TOLERANCES[kind], atol=TOLERANCES[kind] / 4)
