@@ -1,7 +1,7 @@
 """The child of `trial`: runs a plan with the bundled runtime.
 
 Run as a script. Arguments: the plan folder, feeds.npz, the names of its arrays as JSON, the number of samples,
-results.npz. It prints where each partition ran as JSON on standard error, or its last word.
+results.npz, which also gets where each partition ran, as JSON. On failure it prints its last word on standard error.
 """
 
 import json
@@ -24,12 +24,11 @@ def main() -> int:
                 outputs = executor.run(feeds)
                 for index, array in enumerate(outputs.values()):
                     results[f"s{sample}_{index}"] = array.astype(str) if array.dtype.hasobject else array
-            placement = executor.placement
+            results["placement"] = np.array(json.dumps(executor.placement))
     except Exception as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
     np.savez(results_file, allow_pickle=False, **results)
-    print(json.dumps(placement), file=sys.stderr)
     return 0
 
 

@@ -49,12 +49,12 @@ def run_plan(
             done = run_child([sys.executable, "-P", str(_CHILD), *texts], seconds=TIME_LIMIT_S, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
             raise LoweringError(f"plan: running it took over {TIME_LIMIT_S} s and was stopped") from None
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
         if done.returncode != 0:
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
             raise LoweringError(f"plan: it can't be run here: {lines[-1][:500]}")
         with np.load(results, allow_pickle=False) as loaded:
             values = {
                 name: [loaded[f"s{number}_{index}"] for number in range(len(samples))]
                 for index, name in enumerate(outputs)
             }
-        return values, json.loads(lines[-1])
+            return values, json.loads(str(loaded["placement"]))
