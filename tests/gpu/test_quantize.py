@@ -48,3 +48,22 @@ def test_steps_of_float16_scales(assert_like_onnxruntime: Any) -> None:
     assert_like_onnxruntime("DequantizeLinear", [np.arange(-128, 127, dtype=np.int8), scale], opset=21, tolerance=1e-3)
     half = [X.astype(np.float16), scale, np.array(3, dtype=np.int8)]
     assert_like_onnxruntime("QuantizeLinear", half, opset=21)
+
+
+@pytest.mark.parametrize(("axis", "count"), [(2, 2), (1, 2), (0, 1)])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_steps_of_blocks(kind: Any, axis: int, count: int, assert_like_onnxruntime: Any) -> None:
+    shape = [count if at == axis else length for at, length in enumerate(X.shape)]
+    scales = np.random.default_rng(2).uniform(0.1, 2, shape).astype(np.float32)
+    zeros = np.random.default_rng(3).integers(0, 100, shape).astype(kind)
+    common = {"axis": axis, "block_size": 2, "opset": 21}
+    assert_like_onnxruntime("QuantizeLinear", [X, scales, zeros], **common)
+    levels = np.arange(-12, 12).astype(kind).reshape(2, 3, 4)
+    assert_like_onnxruntime("DequantizeLinear", [levels, scales, zeros], **common)
+
+
+@pytest.mark.parametrize("opset", [21, 23])
+def test_the_quotient_of_float16_has_the_bits_that_the_opset_says(opset: int, assert_like_onnxruntime: Any) -> None:
+    x = (np.random.default_rng(5).standard_normal(5000) * 60).astype(np.float16)
+    inputs = [x, np.array(0.7, dtype=np.float16), np.array(3, dtype=np.int8)]
+    assert_like_onnxruntime("QuantizeLinear", inputs, opset=opset)

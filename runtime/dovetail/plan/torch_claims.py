@@ -71,7 +71,7 @@ _ONNX: Final[dict[str, Claim]] = {
     "ScatterElements": Claim(_ANY),
     "ScatterND": Claim(_ANY),
     "GridSample": Claim(_FLOATS, since=16, attributes={"mode": ("bilinear", "nearest", "linear")}),
-    "DequantizeLinear": Claim(frozenset({"int8", "uint8", "int32"}), attributes={"block_size": (0,)}),
+    "DequantizeLinear": Claim(frozenset({"int8", "uint8", "int32"})),
     "Constant": Claim(_ANY),
     # at stage 2 what is masked is the least number to ONNX Runtime, and minus infinity to ONNX
     "Attention": Claim(_FLOATS, since=23, attributes={"qk_matmul_output_mode": (0, 1, 3)}),
@@ -179,6 +179,4 @@ def _about_attributes(op_type: str, claim: Claim, attributes: Mapping[str, Any])
         return "the PyTorch backend casts to floats of 16 to 64 bits, int8 to int64, uint8 and bool only"
     if op_type == "QuantizeLinear" and (attributes.get("output_dtype") or 2) not in (2, 3):
         return "the PyTorch backend quantizes to int8 and uint8 only"
-    if op_type == "QuantizeLinear" and attributes.get("block_size"):
-        return "the PyTorch backend takes no blocks of scales"
     return ""

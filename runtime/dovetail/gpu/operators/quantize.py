@@ -8,8 +8,10 @@ from dovetail.gpu.operators.elementwise import element_type
 from dovetail.gpu.registry import Arguments, Kernel, Node, operator
 
 
-def _along(x: Any, parameter: Any, axis: int) -> Any:
-    """A scale or zero point of one axis, shaped for broadcasting."""
+def _along(x: Any, parameter: Any, axis: int, block: int) -> Any:
+    """A scale or zero point of the whole, of one axis or of blocks along it, shaped for broadcasting."""
+    if block:
+        return parameter.repeat_interleave(block, dim=axis).narrow(axis, 0, x.shape[axis])
     if parameter.numel() == 1:
         return parameter.reshape(())
     shape = [1] * x.dim()
@@ -20,15 +22,18 @@ def _along(x: Any, parameter: Any, axis: int) -> Any:
 @operator("QuantizeLinear")
 def quantize(node: Node) -> Kernel:
     """Halves to the even number; what is out of range to the bound."""
-    axis, given = node.attribute("axis", 1), node.attribute("output_dtype", 0)
+    axis, block = node.attribute("axis", 1), node.attribute("block_size", 0)
+    given, precision = node.attribute("output_dtype", 0), node.attribute("precision", 0)
 
     def kernel(values: Arguments) -> tuple[Any]:
-        x = values[0]
-        kind = values[2].dtype if node.has(2) else element_type(given or 2)
-        y = torch.round(x / _along(x, values[1], axis)).to(torch.float32)
-        y = y + _along(x, values[2], axis) if node.has(2) else y
-        info = torch.iinfo(kind)
-        return (torch.clamp(y, info.min, info.max).to(kind),)
+        x, scale = values[0], _along(values[0], values[1], axis, block)
+        # the quotient has the type of the scale since opset 23; ONNX Runtime's is float32 before
+        kind = element_type(precision) if precision else scale.dtype if node.version >= 23 else torch.float32
+        y = torch.round(x.to(kind) / scale.to(kind)).to(torch.float32)
+        y = y + _along(x, values[2], axis, block) if node.has(2) else y
+        steps = values[2].dtype if node.has(2) else element_type(given or 2)
+        info = torch.iinfo(steps)
+        return (torch.clamp(y, info.min, info.max).to(steps),)
 
     return kernel
 
@@ -36,12 +41,13 @@ def quantize(node: Node) -> Kernel:
 @operator("DequantizeLinear")
 def dequantize(node: Node) -> Kernel:
     """(x - zero point) scale."""
-    axis, number = node.attribute("axis", 1), node.attribute("output_dtype", 0)
+    axis, block = node.attribute("axis", 1), node.attribute("block_size", 0)
+    number = node.attribute("output_dtype", 0)
 
     def kernel(values: Arguments) -> tuple[Any]:
         x, scale = values[0].to(torch.float32), values[1]
-        x = x - _along(x, values[2].to(torch.float32), axis) if node.has(2) else x
-        return ((x * _along(x, scale, axis)).to(element_type(number) if number else scale.dtype),)
+        x = x - _along(x, values[2].to(torch.float32), axis, block) if node.has(2) else x
+        return ((x * _along(x, scale, axis, block)).to(element_type(number) if number else scale.dtype),)
 
     return kernel
 
