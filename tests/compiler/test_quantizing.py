@@ -181,3 +181,16 @@ def test_a_model_of_text_is_refused() -> None:
     text = model_from_text("g (string[1] x) => (string[1] y) { y = Identity(x) }").SerializeToString()
     with pytest.raises(ModelError, match="input 'x' takes text"):
         compile_model(text, "cpu-only", CompileOptions(quantize=QuantizeOptions([])))
+
+
+def test_a_model_of_half_floats_is_refused() -> None:
+    text = model_from_text("g (float16[1,2] x) => (float16[1,2] y) { [relu] y = Relu(x) }").SerializeToString()
+    with pytest.raises(ModelError, match="only models of float32 can be quantized, 'relu' makes float16; convert it"):
+        compile_model(text, NPU, CompileOptions(quantize=QuantizeOptions([])))
+
+
+def test_a_model_without_operators_for_integers_stays_in_float() -> None:
+    text = model_from_text("g (float[1,2] x) => (float[1,2] y) { y = Erf(x) }").SerializeToString()
+    given = [{"x": np.zeros((1, 2), np.float32)}] * 4
+    plan = compile_model(text, NPU, CompileOptions(quantize=QuantizeOptions(given))).plan
+    assert plan.notes[-1] == "float stays: none of the operators can be quantized"

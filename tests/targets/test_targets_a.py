@@ -197,7 +197,7 @@ class TestAmd:
     def test_float_models_need_bf16(self) -> None:
         assert npu("amd-ryzen-ai-xdna:stx-bf16").verdict(conv()).state == "supported"
         verdict = npu("amd-ryzen-ai-xdna").verdict(conv())
-        assert reason(verdict, "quant").fix == "quantize the model to int8 (Q/DQ)"
+        assert reason(verdict, "quant").fix == "quantize the model to int8 (--quantize int8, or Q/DQ in its file)"
         assert npu("amd-ryzen-ai-xdna").verdict(in_group(conv())).state == "supported"
         assert npu("amd-ryzen-ai-xdna:stx-bf16").verdict(in_group(conv())).state == "unsupported"
 
@@ -280,7 +280,7 @@ class TestHuawei:
 class TestEthos:
     def test_floats_are_refused(self) -> None:
         verdict = npu("arm-ethos-u55-u65").verdict(conv())
-        assert reason(verdict, "quant").fix == "quantize the model to int8 (Q/DQ)"
+        assert reason(verdict, "quant").fix == "quantize the model to int8 (--quantize int8, or Q/DQ in its file)"
         assert npu("arm-ethos-u55-u65").verdict(in_group(conv())).state == "supported"
         assert npu("arm-ethos-u55-u65").backend is None
 

@@ -202,7 +202,7 @@ class TestEdgeTpu:
         device = target.device("npu")
         verdict = device.verdict(conv())
         assert verdict.state == "unsupported"
-        assert verdict.reasons[0].fix == "quantize the model to int8 (Q/DQ)"
+        assert verdict.reasons[0].fix == "quantize the model to int8 (--quantize int8, or Q/DQ in its file)"
         assert state(device, in_group(conv())) == "supported"
         assert (target.limits.max_partitions, target.limits.prefix_only) == ({"npu": 1}, True)
 

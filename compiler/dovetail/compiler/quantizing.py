@@ -5,7 +5,7 @@ from typing import Final
 
 from dovetail.compiler.calibration import read_samples
 from dovetail.compiler.options import CompileOptions, QuantizeOptions
-from dovetail.ir import Graph, extract, tensor_spec
+from dovetail.ir import Graph, dtype_name, extract, tensor_spec
 from dovetail.lowering.quantize import Quantized, quantize
 from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.plan.errors import ModelError
@@ -13,6 +13,7 @@ from dovetail.plan.schema import OBJECTIVE_UNITS, Plan, Quantization
 from dovetail.targets.schema import QuantizationPart
 
 _INTEGER_OPS: Final = frozenset(["ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"])
+_OTHER_FLOATS: Final = frozenset(["float16", "bfloat16", "float64"])
 _FEW: Final = 3
 
 
@@ -43,6 +44,12 @@ def _check(graph: Graph) -> None:
             raise ModelError(
                 f"model '{graph.name}': it is quantized already, '{node.name}' is a {kind}; leave out --quantize"
             )
+        for value in node.outputs:
+            if (dtype := dtype_name(value)) in _OTHER_FLOATS:
+                raise ModelError(
+                    f"model '{graph.name}': only models of float32 can be quantized, '{node.name}' makes {dtype}; "
+                    "convert it"
+                )
     for value in graph.inputs:
         if tensor_spec(value).dtype == "string":
             raise ModelError(

@@ -239,6 +239,11 @@ def ranked(model, losses):
     return sorted(added, key=lambda names: -added[names])
 
 
+def is_quantized(model):
+    """Whether anything in it is in integers."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+
+
 class Search:
     """Which operators must stay in float."""
 
@@ -257,8 +262,13 @@ class Search:
         # a tensor that is not there has no Q/DQ pair behind it and is float all along
         reached = {name: decibels(losses.get(name, 0.0)) for name in self.model.judged}
         holds = min(reached.values(), default=FAR_DB) >= self.model.job["min_snr_db"]
-        is_quantized = any(node.op_type == "QuantizeLinear" for node in made.graph.node)
-        return {"made": made, "losses": losses, "reached": reached, "good": holds and is_quantized, "kept": kept}
+        return {
+            "made": made,
+            "losses": losses,
+            "reached": reached,
+            "good": holds and is_quantized(made),
+            "kept": kept,
+        }
 
     def best(self):
         """The attempt that is good with few operators in float; that in integers alone where none is."""
@@ -299,7 +309,7 @@ def quantize(job, folder):
     return {
         "good": best["good"],
         "kept_float": best["kept"],
-        "quantizable": sum(map(len, search.order)),
+        "quantizable": sum(map(len, search.order)) if is_quantized(search.integers["made"]) else 0,
         "trials": search.trials,
         "snr_db": best["reached"],
         "operators_db": {name: decibels(max(found)) for name, found in nodes.items() if found},
