@@ -159,6 +159,26 @@ def test_whole_models_equal_onnxruntime(name: str) -> None:
         np.testing.assert_allclose(found.numpy(), array, rtol=1e-4, atol=1e-4 * scale)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of torch's own compiler
+def test_a_fused_program_computes_the_same_for_every_shape(tmp_path: Path) -> None:
+    session = open_session(saved(BY_SHAPE, tmp_path), ["x"], ["y", "z"], {"device": "cpu", "fuse": "1"})
+    for rows in (1, 3, 3):
+        array = np.full((rows, 4), 2.0 * rows, np.float32)
+        y, z = session.run([array])
+        array[:] = 0
+        assert y.shape == (2 * rows, 2)
+        assert bool((y == 2 * rows).all())
+        assert bool((z == 1).all())
+
+
+def test_what_depends_on_data_runs_unfused(tmp_path: Path) -> None:
+    session = open_session(saved(BY_DATA, tmp_path), ["x", "goal"], ["y"], {"device": "cpu", "fuse": "1"})
+    for goal in ([1, 4], [4, 1]):
+        (y,) = session.run([np.ones((4, 4), np.float32), np.array(goal)])
+        assert list(y.shape) == [2 * size for size in goal]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_replay_overwrites_no_earlier_result(tmp_path: Path) -> None:

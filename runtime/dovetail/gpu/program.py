@@ -45,15 +45,21 @@ class Program:
         Raises:
             RuntimeError: Torch's, with the node's name in a note.
         """
+        return self.own(self.compute(feeds), feeds)
+
+    def compute(self, feeds: Sequence[Any]) -> list[Any]:
+        """As `run`, but an output may lie on the memory of a feed or of a weight."""
         slots = list(self.slots)
         for slot, feed in zip(self.inputs, feeds, strict=True):
             slots[slot] = feed
         for step in self.steps:
             _take(step, slots)
-        # the memory of an input is its owner's again after the run, and weights are nobody's to change
+        return [slots[slot].contiguous() for slot in self.outputs]
+
+    def own(self, outputs: Sequence[Any], feeds: Sequence[Any]) -> list[Any]:
+        """Outputs on memory of their own: a feed's is its owner's again after the run, and weights must not change."""
         borrowed = self.weights.union(map(memory_of, feeds))
-        results = [slots[slot].contiguous() for slot in self.outputs]
-        return [result.clone() if memory_of(result) in borrowed else result for result in results]
+        return [output.clone() if memory_of(output) in borrowed else output for output in outputs]
 
 
 def memory_of(tensor: Any) -> int:

@@ -10,6 +10,7 @@ import onnxruntime as ort
 import torch
 import torch.utils.dlpack
 
+from dovetail.gpu.fusing import FusedPrograms
 from dovetail.gpu.graphs import GraphCache
 from dovetail.gpu.lowering import lower
 from dovetail.gpu.program import Program
@@ -23,11 +24,15 @@ _Result = TypeVar("_Result")
 class TorchSession:
     """Runs a partition; threads may call `run` at once."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, fuse: bool = False) -> None:
         self._program = program
-        # programs that wait for data of the device run kernel by kernel
-        self._graphs = GraphCache(program) if program.device.type == "cuda" and program.can_capture else None
         self._lock = threading.Lock()
+        self._by_shapes: GraphCache | FusedPrograms | None = None
+        # a program that waits for data of the device runs kernel by kernel
+        if program.can_capture and program.device.type == "cuda":
+            self._by_shapes = GraphCache(program, fuse)
+        elif program.can_capture and fuse:
+            self._by_shapes = FusedPrograms(program)
 
     @property
     def device(self) -> torch.device:
@@ -51,9 +56,9 @@ class TorchSession:
 
     def _run(self, tensors: list[Any]) -> list[Any]:
         with torch.inference_mode():
-            if self._graphs is not None:
+            if self._by_shapes is not None:
                 with self._lock:  # a graph's memory is for one run at a time
-                    return self._graphs.run(tensors)
+                    return self._by_shapes.run(tensors)
             return self._program.run([tensor.to(self._program.device) for tensor in tensors])
 
 
@@ -67,7 +72,7 @@ def open_session(
         inputs: Names, in the order in which `run` takes them.
         outputs: Names, in the order in which `run` gives them.
         options: `device`: a device of torch, such as `cuda:1`; without it the first card, or the CPU where there is
-            none.
+            none. `fuse`: 1 to compile it with torch's own compiler at the first run of each set of shapes.
 
     Raises:
         DeviceFailure: If the model can't be read, lowered or put on the device.
@@ -84,7 +89,7 @@ def _open(model: Path, inputs: Sequence[str], outputs: Sequence[str], options: M
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
     with torch.inference_mode():
-        return TorchSession(lower(model, inputs, outputs, device))
+        return TorchSession(lower(model, inputs, outputs, device), options.get("fuse") == "1")
 
 
 def _guarded(work: Callable[[], _Result]) -> _Result:
