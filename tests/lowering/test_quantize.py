@@ -29,16 +29,19 @@ g (float[1,4] x) => (float[1,3] y)
   [relu] y = Relu(h)
 }
 """
-# no single scale holds both channels of `wide`: the small one is lost between the two
+# no single scale holds both channels of `wide`: the small one is lost between the two. `square` adds more noise than
+# `widen` where the samples have an outlier, but not too much
 LOSSY = """
 <ir_version: 8, opset_import: ["": 17]>
-g (float[1,2] x) => (float[1,2] y)
+g (float[1,2] x) => (float[1,2] y, float[1,2] z)
 <float[2] up = {10000.0, 0.01}, float[2] down = {0.0001, 100.0}, float[2,2] w = {1.0, 0.0, 0.0, 1.0}>
 {
   [before] a = MatMul(x, w)
   [widen] wide = Mul(a, up)
   [narrow] b = Mul(wide, down)
   [after] y = MatMul(b, w)
+  [square] s = Mul(x, x)
+  [last] z = MatMul(s, w)
 }
 """
 CLASSES = """
@@ -128,12 +131,13 @@ def test_a_model_of_an_old_opset_gets_scales_per_channel() -> None:
 
 def test_operators_that_lose_too_much_stay_in_float_and_no_others() -> None:
     given = samples(12, 1, 2)
+    given[0]["x"] *= 5
     lost = quantized(LOSSY, given, min_snr_db=0.0)
     assert lost.snr_db["y"] < 10
     assert lost.kept_float == ()
-    made = quantized(LOSSY, given, min_snr_db=30.0)
+    made = quantized(LOSSY, given, min_snr_db=25.0)
     assert set(made.kept_float) == {"widen", "narrow"}
-    assert made.snr_db["y"] >= 30
+    assert min(made.snr_db.values()) >= 25
     assert made.trials <= 8
     assert "wide_scale" not in constants(loaded(made))
 
