@@ -129,20 +129,26 @@ class _Limit:
     tolerance: float | None
     """Largest absolute error."""
     snr_db: float
-    """Least signal to noise, where there is no tolerance. What is no float may then flip."""
+    """Least signal to noise of floats, where there is no tolerance."""
     why: str
+    may_flip: bool = False
+    """What is no float may differ: the floats of the same plan are judged."""
 
     def holds(self, difference: "Difference") -> bool:
         """Whether an output is close enough."""
         if self.tolerance is not None:
             return difference.max_absolute <= self.tolerance
-        return not difference.mismatch and (difference.exact or difference.snr_db >= self.snr_db)
+        if difference.exact:
+            return self.may_flip or not difference.differing
+        return not difference.mismatch and difference.snr_db >= self.snr_db
 
     def found(self, differences: Sequence["Difference"]) -> str:
         """The figure that is judged, beside what it may be."""
         if self.tolerance is not None:
             worst = max((each.max_absolute for each in differences), default=0.0)
             return f"max error {worst:.3g}, tolerance {self.tolerance:g}"
+        if not self.may_flip:
+            return f"{sum(each.differing for each in differences)} elements differ, none may"
         least = min((each.snr_db for each in differences if not each.exact), default=math.inf)
         return f"signal to noise {least:.1f} dB, {self.snr_db:g} dB wanted"
 
@@ -152,7 +158,9 @@ def _limit(plan: "Plan", placement: Mapping[str, str], tolerance: float | None) 
     if tolerance is not None:
         return _Limit(tolerance, 0.0, "given")
     if plan.quantization is not None and plan.quantization.taken:
-        return _Limit(None, plan.quantization.min_snr_db, "default: --min-snr-db of the plan, which is int8")
+        floats = any(output.dtype.startswith(("float", "bfloat")) for output in plan.outputs)
+        why = "default: --min-snr-db of the plan, which is int8"
+        return _Limit(None, plan.quantization.min_snr_db, why, may_flip=floats)
     plain = {device.id for device in plan.devices if device.kind == "cpu" and device.numerics == "fp32"}
     if set(placement.values()) <= plain:
         return _Limit(EXACT_TOLERANCE, 0.0, "default: all partitions ran on the CPU in fp32")

@@ -92,10 +92,10 @@ def _reason(made: Quantized, values: Values, objective: str, bound: float) -> st
         )
     unit = OBJECTIVE_UNITS.get(objective, "")
     if values.integers is None:
-        return "float stays: no placement of the quantized model keeps the bounds"
+        return "float stays: no placement of the quantized model keeps the bounds and pins"
     integers = f"{values.integers:.3g} {unit}"
     if values.floats is None:
-        return f"int8 is taken: {integers} predicted, and no placement in float keeps the bounds{_kept(made)}"
+        return f"int8 is taken: {integers} predicted, and no placement in float keeps the bounds and pins{_kept(made)}"
     floats = f"{values.floats:.3g} {unit}"
     if values.integers >= values.floats:
         return f"float stays: int8 is predicted to cost {integers}, float {floats} ({objective})"
