@@ -54,7 +54,7 @@ class Compilation:
 
 
 def compile_model(model: str | Path | bytes, target: str, options: CompileOptions = _DEFAULTS) -> Compilation:
-    """Compile a model for a target. Nothing is written, and nothing is run.
+    """Compile a model for a target. Nothing is written; nothing is run but the samples that `quantize` names.
 
     Args:
         model: path or bytes of an ONNX model; external data is found beside a path.
