@@ -175,8 +175,15 @@ class TestFormats:
         lines = render_check(report, 100, color=False).splitlines()
 
         assert max(map(len, lines)) <= 100
+        assert lines[:3] == ["model      face.onnx", "target     some-npu:b2", "predicted  modelled"]
         assert lines[-1] == "FAILED: 2 of 8 budgets do not hold"
         assert any("at most 3.5 ms" in line and "FAILED: 0.5 ms (14.3 %) over" in line for line in lines)
+
+    def test_text_lists_a_hundred(self, report: CheckReport) -> None:
+        text = render_check(replace(report, off_npu=report.off_npu * 130), 100, color=False)
+
+        assert text.count("relu_1") == 100
+        assert "and 30 more; --format json lists all" in text
 
     def test_json_says_whether_all_holds(self, report: CheckReport) -> None:
         document = json.loads(render_check_json(report))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dovetail.plan import Plan, PlanDevice, PlanOperator, Predicted, as_variant
 from dovetail.report.diff import BatchDiff, Change, Diff, Fact, diff_plans
-from dovetail.report.diff_formats import MARKDOWN_ROWS, render_diff, render_diff_json, render_diff_markdown
+from dovetail.report.diff_formats import LISTED, render_diff, render_diff_json, render_diff_markdown
 
 
 def with_operator(plan: Plan, node: str, /, **fields: object) -> Plan:
@@ -144,8 +144,12 @@ class TestPlans:
         before = replace(plan, predicted=Predicted(latency_ms=4.0, energy_mj=10.0, source="modelled"))
         after = replace(plan, predicted=Predicted(latency_ms=3.0, energy_mj=10.0, source="modelled"))
 
-        text = render_diff(diff_plans(before, after), 100, color=False)
+        diff = diff_plans(before, after)
+        text = render_diff(diff, 100, color=False)
 
+        assert diff.source == "modelled"
+        assert "predicted  modelled" in text.splitlines()
+        assert "Predicted figures: modelled" in render_diff_markdown(diff)
         (line,) = (line for line in text.splitlines() if line.startswith("predicted latency"))
         assert line.split() == ["predicted", "latency", "4", "ms", "3", "ms", "-25", "%"]
 
@@ -185,13 +189,16 @@ class TestMarkdown:
         assert text.count("</details>") == text.count("<details>")
         assert "\\|\\</details\\>\\`&#64;org/team\\`\\[x\\](http://y)\\\\n\\# z" in text
 
-    def test_long_list_is_cut_and_says_so(self, plan: Plan) -> None:
-        many = tuple(replace(plan.operators[0], name=f"n{index}", origins=()) for index in range(MARKDOWN_ROWS + 7))
+    def test_long_list_is_cut_and_says_so_except_in_json(self, plan: Plan) -> None:
+        many = tuple(replace(plan.operators[0], name=f"n{index}", origins=()) for index in range(LISTED + 7))
 
-        text = render_diff_markdown(diff_plans(plan, replace(plan, operators=(*plan.operators, *many))))
+        diff = diff_plans(plan, replace(plan, operators=(*plan.operators, *many)))
+        markdown = render_diff_markdown(diff)
 
-        assert "and 7 more; `dovetail diff` lists all" in text
-        assert len(text) < 65_536
+        for text in (markdown, render_diff(diff, 100, color=False)):
+            assert "and 7 more; --format json lists all" in text
+        assert len(markdown) < 65_536
+        assert len(json.loads(render_diff_json(diff))["batches"][0]["appeared"]) == LISTED + 7
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])

@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "run": "Run a plan on real or random inputs.",
     "verify": "Compare a plan's outputs with the unsplit model's.",
     "calibrate": "Fit the cost model of a device to timings of the operators of some models.",
+    "check": "Hold a plan to budgets, for CI.",
+    "diff": "Compare two plans, by the names of the model's nodes.",
     "targets": "List the shipped targets, or show what one supports.",
     "passes": "List the compiler's passes, or show what one does.",
 }

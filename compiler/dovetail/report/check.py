@@ -88,6 +88,8 @@ class CheckReport:
 
     model: str
     target: str
+    source: str
+    """Of the predicted figures: `modelled`, `vendor estimate`, `measured`, or `none` where there are none."""
     checks: tuple[Check, ...]
     off_npu: tuple[OffNpu, ...]
     """Empty without a baseline."""
@@ -122,7 +124,7 @@ def check_plan(
         )
     checks = [check for batch, own in _by_batch(plan) for check in _budget_checks(own, budgets, batch)]
     if baseline is None:
-        return CheckReport(plan.model.name, plan.target, tuple(checks), (), ())
+        return CheckReport(plan.model.name, plan.target, plan.predicted.source, tuple(checks), (), ())
     _refuse_other(plan, baseline)
     notes: list[str] = []
     off_npu: list[OffNpu] = []
@@ -132,7 +134,8 @@ def check_plan(
         off_npu += _off_npu(batch, npu_devices(plan))
         notes += _not_compared(batch)
     notes += [f"the {fact.name}: {fact.after}, in the baseline {fact.before}" for fact in difference.facts]
-    return CheckReport(plan.model.name, plan.target, tuple(checks), tuple(off_npu), tuple(notes))
+    source = plan.predicted.source
+    return CheckReport(plan.model.name, plan.target, source, tuple(checks), tuple(off_npu), tuple(notes))
 
 
 def _by_batch(plan: Plan) -> Iterator[tuple[int | None, Plan]]:

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from dovetail.report.check import Check, CheckReport, OffNpu
 from dovetail.report.console import STATE_STYLE, draw, fields, heading, table, words
+from dovetail.report.diff_formats import LISTED, more_text
 from dovetail.report.totals import figure_text
 from dovetail.report.words import counted, printable
 
@@ -45,10 +46,12 @@ def render_check_github(report: CheckReport) -> str:
     shown = report.off_npu[:GITHUB_WARNINGS]
     lines += [_command("warning", f"{each.node} is off the NPU", _off_sentence(each)) for each in shown]
     if len(report.off_npu) > len(shown):
-        more = f"{len(report.off_npu) - len(shown)} more are off the NPU; `dovetail diff` lists all"
+        more = f"{len(report.off_npu) - len(shown)} more are off the NPU; --format json lists all"
         lines.append(_command("warning", "Dovetail", more))
     lines += [_command("notice", "Dovetail", note) for note in report.notes]
-    lines.append(printable(f"{report.model} on {report.target}: {verdict_line(report)}"))
+    lines.append(
+        printable(f"{report.model} on {report.target}, predicted figures {report.source}: {verdict_line(report)}")
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -71,7 +74,8 @@ def render_junit(report: CheckReport) -> str:
 
 
 def _parts(report: CheckReport) -> Iterator[RenderableType]:
-    yield fields((("model", words(report.model)), ("target", words(report.target))))
+    whole = (("model", report.model), ("target", report.target), ("predicted", report.source))
+    yield fields((label, words(text)) for label, text in whole)
     yield heading("budgets")
     made = table(["budget", ">wanted", ">is", "verdict"])
     for check in report.checks:
@@ -81,11 +85,13 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     if report.off_npu:
         yield heading("off the NPU since the baseline")
         moves = table(["operator", "type", "now on", "reason"])
-        for each in report.off_npu:
+        for each in report.off_npu[:LISTED]:
             moves.add_row(
                 words(each.node + _of_batch(each.batch)), words(each.op_type), each.device, words(each.reason)
             )
         yield moves
+        if len(report.off_npu) > LISTED:
+            yield words(more_text(len(report.off_npu)))
     if report.notes:
         yield words("")
         yield fields(("note", words(note)) for note in report.notes)

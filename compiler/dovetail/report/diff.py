@@ -71,6 +71,8 @@ class Diff:
     model: str
     """Of the second plan, as its target."""
     target: str
+    source: str
+    """Of its predicted figures: `modelled`, `vendor estimate`, `measured`, or `none` where there are none."""
     facts: tuple[Fact, ...]
     batches: tuple[BatchDiff, ...]
     """One for each batch size that both have; where they share none, one for the first of each."""
@@ -83,7 +85,13 @@ class Diff:
 
 def diff_plans(before: Plan, after: Plan) -> Diff:
     """Compare two plans. Plans of different models or targets are compared too; `Diff.facts` says so."""
-    return Diff(after.model.name, after.target, tuple(_facts(before, after)), tuple(_batches(before, after)))
+    return Diff(
+        model=after.model.name,
+        target=after.target,
+        source=after.predicted.source,
+        facts=tuple(_facts(before, after)),
+        batches=tuple(_batches(before, after)),
+    )
 
 
 def _facts(before: Plan, after: Plan) -> Iterator[Fact]:

@@ -14,8 +14,8 @@ from dovetail.report.words import counted, printable
 
 DIFF_VERSION: Final = 1
 """Of the JSON document; it grows when a field changes its meaning or goes away."""
-MARKDOWN_ROWS: Final = 100
-"""Of one list: GitHub refuses comments of more than 65,536 characters."""
+LISTED: Final = 100
+"""Rows of one list, except in JSON: GitHub refuses comments of more than 65,536 characters, and nobody reads 10,000."""
 SAME: Final = "no difference"
 
 _FIGURES: Final[tuple[tuple[str, str, Unit], ...]] = (
@@ -66,14 +66,19 @@ def render_diff_json(diff: Diff) -> str:
 
 
 def render_diff_markdown(diff: Diff) -> str:
-    """Return a comment for a pull request: a table of figures, and folded lists of at most `MARKDOWN_ROWS` each."""
+    """Return a comment for a pull request: a table of figures, and folded lists of at most `LISTED` rows each."""
     lines = [f"### {_escaped(diff.model)} on {_escaped(diff.target)}", ""]
-    lines += [] if not diff.empty else [SAME, ""]
+    lines += [SAME if diff.empty else f"Predicted figures: {_escaped(diff.source)}", ""]
     lines += _markdown_table(["", "before", "now"], [(fact.name, fact.before, fact.after) for fact in diff.facts])
     for batch in diff.batches:
         if not batch.empty:
             lines += _markdown_batch(batch)
     return "\n".join(lines)
+
+
+def more_text(number: int) -> str:
+    """Return the line below a list of which only `LISTED` are shown."""
+    return f"and {number - LISTED} more; --format json lists all"
 
 
 def _lists(batch: BatchDiff) -> Iterator[tuple[str, tuple[Change, ...], tuple[_Column, ...]]]:
@@ -90,7 +95,8 @@ def _lists(batch: BatchDiff) -> Iterator[tuple[str, tuple[Change, ...], tuple[_C
 
 
 def _parts(diff: Diff) -> Iterator[RenderableType]:
-    yield fields((("model", words(diff.model)), ("target", words(diff.target))))
+    whole = (("model", diff.model), ("target", diff.target), ("predicted", diff.source))
+    yield fields((label, words(text)) for label, text in whole)
     if diff.facts:
         yield heading("the plans as a whole")
         facts = table(["", "before", "now"])
@@ -111,9 +117,11 @@ def _batch_parts(batch: BatchDiff) -> Iterator[RenderableType]:
     for title, changes, columns in _lists(batch):
         yield heading(title)
         made = table([column.name for column in columns])
-        for change in changes:
+        for change in changes[:LISTED]:
             made.add_row(*(words(column.text(change)) for column in columns))
         yield made
+        if len(changes) > LISTED:
+            yield words(more_text(len(changes)))
 
 
 def _markdown_batch(batch: BatchDiff) -> Iterator[str]:
@@ -122,10 +130,10 @@ def _markdown_batch(batch: BatchDiff) -> Iterator[str]:
     yield from _markdown_table(["", ">before", ">now", ">change"], list(_figure_rows(batch)))
     for title, changes, columns in _lists(batch):
         yield from ("<details>", f"<summary>{title}</summary>", "")
-        rows = [tuple(column.text(change) for column in columns) for change in changes[:MARKDOWN_ROWS]]
+        rows = [tuple(column.text(change) for column in columns) for change in changes[:LISTED]]
         yield from _markdown_table([column.name for column in columns], rows)
-        if len(changes) > MARKDOWN_ROWS:
-            yield from (f"and {len(changes) - MARKDOWN_ROWS} more; `dovetail diff` lists all", "")
+        if len(changes) > LISTED:
+            yield from (more_text(len(changes)), "")
         yield from ("</details>", "")
 
 
