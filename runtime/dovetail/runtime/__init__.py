@@ -5,6 +5,7 @@ from dovetail.runtime.environment import share_thread_pool
 from dovetail.runtime.events import Event, EventKind
 from dovetail.runtime.executor import Executor
 from dovetail.runtime.feeds import Array
+from dovetail.runtime.observing import Observer, Span
 from dovetail.runtime.values import Value, to_array, to_value
 from dovetail.runtime.worker import SIMULATOR
 
@@ -14,8 +15,10 @@ __all__ = [
     "Event",
     "EventKind",
     "Executor",
+    "Observer",
     "OpenRequest",
     "PartitionSession",
+    "Span",
     "Value",
     "register_backend",
     "share_thread_pool",

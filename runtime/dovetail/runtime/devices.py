@@ -9,6 +9,7 @@ from typing import Final
 
 from dovetail.plan import PlanDevice, RunError, shown
 from dovetail.runtime.events import Event, EventKind
+from dovetail.runtime.observing import Observer
 from dovetail.runtime.providers import check_backend, why_missing
 from dovetail.runtime.watch import Watch
 
@@ -35,6 +36,7 @@ class ExecutorOptions:
     timeout_s: float | None = None
     max_failures: int = 3
     share_weights: bool = False
+    observer: Observer | None = None
 
 
 class Devices:

@@ -14,6 +14,7 @@ from dovetail.runtime.devices import Devices, ExecutorOptions
 from dovetail.runtime.events import Event
 from dovetail.runtime.feeds import Array
 from dovetail.runtime.lanes import Lanes
+from dovetail.runtime.observing import Observer
 from dovetail.runtime.pipeline import in_order, joined
 from dovetail.runtime.program import Program
 
@@ -41,6 +42,7 @@ class Executor:
         timeout_s: float | None = None,
         max_failures: int = 3,
         share_weights: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         """Read the plan and make a session for every partition, of a plan for several batch sizes those of its first.
 
@@ -58,6 +60,7 @@ class Executor:
             max_failures: After so many failures a device is left alone.
             share_weights: Let all processes that run the plan share its weights in memory. Large matrix
                 multiplications take up to twice the time so.
+            observer: Is told when each partition ran, and where; nothing is measured without.
 
         Raises:
             PlanError: If the plan is damaged, asks for what a plan must not, or was not made for this batch size.
@@ -69,7 +72,9 @@ class Executor:
             raise RunError(f"max_failures: must be at least 1, got {max_failures}; give a larger number")
         plan = read_plan(Path(path), verify=verify)
         self.plan = plan if batch is None else for_batch(plan, batch)
-        options = ExecutorOptions(strict, emulate, optimize, threads or 0, timeout_s, max_failures, share_weights)
+        options = ExecutorOptions(
+            strict, emulate, optimize, threads or 0, timeout_s, max_failures, share_weights, observer
+        )
         self._folder = Path(path).absolute()
         self._devices = Devices(self.plan.devices, options)
         self._lanes = Lanes()

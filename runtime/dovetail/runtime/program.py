@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from dovetail.runtime.devices import Devices
 from dovetail.runtime.dispatcher import Dispatcher
 from dovetail.runtime.feeds import Array, FeedCheck
 from dovetail.runtime.lanes import Lanes
+from dovetail.runtime.observing import observed
 from dovetail.runtime.providers import CPU_PROVIDER
 from dovetail.runtime.request import Request
 from dovetail.runtime.sessions import DeviceFailure
@@ -36,6 +38,7 @@ class Program:
         self.plan = plan
         self._devices = devices
         self._lanes = lanes
+        self._observer = devices.options.observer
         self._dispatcher = Dispatcher(plan, folder, devices)
         workers = self._dispatcher.workers()
         self.wiring = wire(plan, {name: worker.device for name, worker in workers.items()})
@@ -113,7 +116,7 @@ class Program:
             if state.version == version:
                 return state
         workers = self._dispatcher.workers()
-        return RunState(self.plan, self.wiring, workers, version, self._dispatcher.worker, self._unsure)
+        return RunState(self.plan, self.wiring, workers, version, self._dispatcher.worker, self._unsure, self._observer)
 
     def release(self, state: RunState) -> None:
         """Give a state back after a run that ended well; after another it may be in use somewhere still."""
@@ -141,6 +144,14 @@ class Program:
         """
         if isinstance(problem, RunError):
             raise problem
+        again = partial(self._rescue, state, position, problem)
+        if self._observer is None:
+            again()
+        else:
+            name = self.wiring.steps[position].partition
+            observed(again, partial(self._dispatcher.worker, name), self._observer)
+
+    def _rescue(self, state: RunState, position: int, problem: Exception) -> None:
         failure = problem if isinstance(problem, DeviceFailure) else DeviceFailure(one_line(str(problem)))
         step, worker = self.wiring.steps[position], state.workers[position]
         if position in state.presumed and worker.provider in ("", CPU_PROVIDER):

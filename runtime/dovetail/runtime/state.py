@@ -16,6 +16,7 @@ import onnxruntime as ort
 from dovetail.plan import Plan, Step, TensorSpec
 from dovetail.runtime.binding import Binding
 from dovetail.runtime.memory import LINE, lay_out
+from dovetail.runtime.observing import Observer, observed
 from dovetail.runtime.values import Value, to_array, to_ort
 from dovetail.runtime.wiring import Wiring
 from dovetail.runtime.worker import Worker
@@ -36,6 +37,7 @@ class RunState:
         version: int,
         current: Callable[[str], Worker],
         unsure: frozenset[int] = frozenset(),
+        observer: Observer | None = None,
     ) -> None:
         """Bind everything that does not change from run to run.
 
@@ -46,6 +48,7 @@ class RunState:
             version: Of the workers.
             current: Partition -> the worker that it has by now, for partitions that are not bound.
             unsure: Slots of outputs that were found to have other shapes than the model says.
+            observer: Is told of every step that ran well.
         """
         self.version = version
         self.workers = [workers[step.partition] for step in wiring.steps]
@@ -62,6 +65,11 @@ class RunState:
             for step in wiring.steps
         ]
         self.calls = [self._call(position, step) for position, step in enumerate(wiring.steps)]
+        if observer is not None:
+            self.calls = [
+                partial(observed, call, partial(self.workers.__getitem__, position), observer)
+                for position, call in enumerate(self.calls)
+            ]
 
     def inputs(self, step: Step) -> list[Value]:
         """The values that a step reads."""
