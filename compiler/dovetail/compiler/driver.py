@@ -20,7 +20,7 @@ from dovetail.passes import run_passes, run_to_fixpoint
 from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
-from dovetail.plan import Front, FrontPoint, PartitionError, Plan, as_variant, atomic_folder, write_plan
+from dovetail.plan import Front, FrontPoint, PartitionError, Plan, as_variant, atomic_folder, verdict_html, write_plan
 from dovetail.targets import Target, load_target
 from dovetail.targets.overlay import apply_overlay, read_overlay
 
@@ -38,6 +38,10 @@ class Compilation:
     pieces: tuple[Piece, ...]
     others: tuple["Compilation", ...] = ()
     """The compilations for other batch sizes, whose plans are variants of this one's."""
+
+    def _repr_html_(self) -> str:
+        """The plan's verdict, as notebooks show it."""
+        return verdict_html(self.plan)
 
     def save(self, path: str | Path) -> Path:
         """Write the plan folder: whole, or not at all. Returns its path.

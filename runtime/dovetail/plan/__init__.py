@@ -45,6 +45,7 @@ from dovetail.plan.schema import (
 from dovetail.plan.serialize import plan_from_json, plan_to_json, to_json
 from dovetail.plan.validate import validate
 from dovetail.plan.variants import as_variant, batches_of, for_batch
+from dovetail.plan.verdict import DeviceTotal, device_totals, main_cause, verdict_html, verdict_text
 
 __all__ = [
     # errors
@@ -96,6 +97,12 @@ __all__ = [
     "batches_of",
     "for_batch",
     "write_plan",
+    # the plan on one screen
+    "DeviceTotal",
+    "device_totals",
+    "main_cause",
+    "verdict_html",
+    "verdict_text",
     # files that a model or a plan names
     "check_relative",
     "open_inside",

@@ -381,3 +381,9 @@ class Plan:
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the plan folder -> SHA-256 in hexadecimal."""
     schema_version: int = SCHEMA_VERSION
+
+    def _repr_html_(self) -> str:
+        """The verdict, as notebooks show it."""
+        from dovetail.plan.verdict import verdict_html  # which reads plans, so that neither can come first
+
+        return verdict_html(self)

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import onnxruntime as ort
 
-from dovetail.plan import DeviceKind, Plan, RunError, shown
+from dovetail.plan import DeviceKind, Plan, RunError, shown, verdict_html, verdict_text
 from dovetail.runtime import SIMULATOR, Array, Event, Executor, Value, to_array, to_value
 from dovetail.session.binding import IOBinding
 from dovetail.session.compiling import Loading, plan_of_model
 from dovetail.session.futures import Callback, listed
 from dovetail.session.node_arg import ModelMetadata, NodeArg, node_arg
-from dovetail.session.placed import tell_placement
+from dovetail.session.placed import moved_lines, tell_placement
 from dovetail.session.providers import CPU, GPU, NPU, Options, Providers, check_providers, choose_target
 
 _PROVIDERS: Final[Mapping[DeviceKind, str]] = {"npu": NPU, "gpu": GPU, "cpu": CPU}
@@ -196,6 +196,21 @@ class InferenceSession:
         running = {where.removesuffix(SIMULATOR) for where in self._executor.placement.values()}
         kinds = {device.kind for device in self._executor.plan.devices if device.id in running}
         return [provider for kind, provider in _PROVIDERS.items() if kind in kinds or kind == "cpu"]
+
+    def placement_summary(self) -> str:
+        """The verdict of one screen, as the plan has it and, where a partition runs elsewhere, as it is here.
+
+        Returns:
+            Lines of a word and what there is to say of it: operators and predicted time per device, partitions,
+            transfers, predicted latency and energy, and the main cause of fallback.
+        """
+        return "\n".join(
+            (verdict_text(self._executor.plan), *moved_lines(self._executor.plan, self._executor.placement))
+        )
+
+    def _repr_html_(self) -> str:
+        """The plan's verdict, as notebooks show it."""
+        return verdict_html(self._executor.plan)
 
     def get_session_options(self) -> ort.SessionOptions:
         """The options that the session was made with."""

@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterator, Mapping
 
-from dovetail.plan import DeviceKind, Plan, PlanOperator, RunError, shown
+from dovetail.plan import DeviceKind, Plan, RunError, Variant, main_cause, shown
 
 _logger = logging.getLogger("dovetail.session")
 
@@ -25,25 +26,21 @@ def tell_placement(plan: Plan, kind: DeviceKind, *, strict: bool) -> None:
     if device is None or not elsewhere:
         return
     taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the {kind.upper()}"
-    line = f"model {shown(plan.model.name)} on {plan.target}: {taken}; {_main_cause(elsewhere, device.id)}"
+    line = f"model {shown(plan.model.name)} on {plan.target}: {taken}; {main_cause(elsewhere, device.id)}"
     if strict and len(elsewhere) == len(operators):
         raise RunError(f"{line}; strict mode allows no other device")
     _logger.warning(line)
 
 
-def _main_cause(operators: list[PlanOperator], device: str) -> str:
-    """The rule that most operators break, in the words of the first of them, and its remedy."""
-    reasons = [
-        reason
-        for operator in operators
-        for verdict in operator.verdicts
-        if verdict.device == device
-        for reason in verdict.reasons
-        if reason.rule != "unit"
-    ]
-    if not reasons:
-        return operators[0].reason
-    rule, count = Counter(reason.rule for reason in reasons).most_common(1)[0]
-    first = next(reason for reason in reasons if reason.rule == rule)
-    remedy = f"; {first.fix}" if first.fix else ""
-    return f"first cause ({count} times): {first.message}{remedy}"
+def moved_lines(plan: Plan, placement: Mapping[str, str]) -> Iterator[str]:
+    """Say how many partitions of each device run elsewhere here, a line for each device that really runs some.
+
+    Args:
+        plan: its partitions, of all batch sizes.
+        placement: partition -> where it really runs; see `Executor.placement`.
+    """
+    parts: tuple[Plan | Variant, ...] = (plan, *plan.variants)
+    planned = {each.id: each.device for part in parts for each in part.partitions}
+    moves = Counter((planned[name], where) for name, where in placement.items() if where != planned[name])
+    for (device, where), count in moves.items():
+        yield f"{'runs here':<12}{count} of the partitions for {device} on {where}"

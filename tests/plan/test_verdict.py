@@ -1,0 +1,119 @@
+"""The verdict of one screen, as text and as HTML."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from dovetail.plan import (
+    Plan,
+    PlanOperator,
+    PlanVerdict,
+    Predicted,
+    Reason,
+    device_totals,
+    verdict_html,
+    verdict_text,
+)
+
+
+def lines(plan: Plan) -> dict[str, str]:
+    return {line[:12].strip(): line[12:] for line in verdict_text(plan).splitlines()}
+
+
+class Cells(HTMLParser):
+    """The texts of the cells, and the tags that were opened and not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.tags.add(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if {"td", "th"} & set(self.open):
+            self.cells[-1] += data
+
+
+@pytest.fixture
+def foreseen(plan: Plan) -> Plan:
+    """The plan with 2 ms for every partition, and an operator that the NPU does not take."""
+    reason = Reason("dtype", "'tail' (Cast): dtype must be float16, got float64", "float64", "float16", fix="cast it")
+    verdicts = (PlanVerdict("npu", "unsupported", (reason,)), PlanVerdict("cpu", "supported"))
+    tail = PlanOperator("tail", "Cast", "", "cpu", plan.partitions[-1].id, 9, verdicts, reason.message)
+    partitions = tuple(replace(each, predicted={"latency_ms": 2.0}) for each in plan.partitions)
+    figures = Predicted(latency_ms=4.5, energy_mj=7.0, gap=0.01, source="modelled")
+    return replace(plan, partitions=partitions, predicted=figures, operators=(*plan.operators, tail))
+
+
+def test_devices_have_operators_partitions_and_time(foreseen: Plan) -> None:
+    totals = {each.id: each for each in device_totals(foreseen)}
+
+    for device, total in totals.items():
+        own = [each for each in foreseen.partitions if each.device == device]
+        assert (total.partitions, total.latency_ms) == (len(own), 2.0 * len(own))
+    counted = sum(total.operators for total in totals.values())
+    assert counted == sum(not each.inside for each in foreseen.operators)
+
+
+def test_text_has_a_line_for_each_thing_there_is(foreseen: Plan) -> None:
+    found = lines(foreseen)
+
+    assert found["target"] == foreseen.target
+    assert found["predicted"] == "4.5 ms, 7 mJ (modelled); at most 1 % above the optimum"
+    assert found["time"].startswith("npu 2 ms")
+    assert found["transfers"].startswith(f"{len(foreseen.transfers)}, ")
+
+
+def test_a_plan_without_figures_gives_none(plan: Plan) -> None:
+    bare = replace(plan, predicted=Predicted(), partitions=tuple(replace(p, predicted=None) for p in plan.partitions))
+
+    assert {"time", "predicted"}.isdisjoint(lines(bare))
+    assert [each.latency_ms for each in device_totals(bare)] == [None] * len(bare.devices)
+
+
+def test_the_proof_of_another_placement_is_not_claimed(foreseen: Plan) -> None:
+    concurrent = replace(foreseen, predicted=replace(foreseen.predicted, concurrent=True))
+
+    assert lines(concurrent)["predicted"] == "4.5 ms, 7 mJ (modelled)"
+
+
+def test_the_main_cause_names_rule_and_remedy(foreseen: Plan) -> None:
+    cause = "first cause (1 times): 'tail' (Cast): dtype must be float16, got float64; cast it"
+
+    assert lines(foreseen)["not on npu"] == cause
+
+
+def test_notebooks_show_the_same_figures(foreseen: Plan) -> None:
+    page = Cells(foreseen._repr_html_())
+
+    assert page.open == []
+    assert {"npu", "cpu", "2 ms"} <= set(page.cells)
+    assert lines(foreseen)["predicted"] in page.cells
+    assert lines(foreseen)["not on npu"] in page.cells
+
+
+def test_the_table_is_self_contained_and_has_no_script(foreseen: Plan) -> None:
+    text = verdict_html(foreseen)
+
+    assert Cells(text).tags <= {"div", "style", "table", "caption", "thead", "tbody", "tr", "th", "td", "i"}
+    assert all(word not in text for word in ("http", "url(", "@import", "src="))
+
+
+def test_names_are_escaped_in_both_forms(foreseen: Plan) -> None:
+    evil = replace(foreseen, model=replace(foreseen.model, name='<script>alert("1")</script>\x1b[31m'))
+
+    assert "script" not in Cells(verdict_html(evil)).tags
+    assert "&lt;script&gt;" in verdict_html(evil)
+    assert "\x1b" not in verdict_html(evil) + verdict_text(evil)
