@@ -14,21 +14,28 @@ from dovetail.cli.main import OWN_PROCESS
 from dovetail.plan import Plan, PlanError, read_plan, shown
 from dovetail.report import operators_in
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
-from dovetail.runtime import SIMULATOR, Event, Executor, share_thread_pool
+from dovetail.runtime import SIMULATOR, Event, Executor, Observer, share_thread_pool
 
 Array = npt.NDArray[np.generic]
 
 MAX_ROWS: Final = 40
 
 
-def open_executor(plan: Path, *, strict: bool = False, emulate: bool = False, batch: int | None = None) -> Executor:
+def open_executor(
+    plan: Path,
+    *,
+    strict: bool = False,
+    emulate: bool = False,
+    batch: int | None = None,
+    observer: Observer | None = None,
+) -> Executor:
     """A plan ready to run, all of its sessions on one pool of threads if the process is the command line's own.
 
     In a host program the pool is the host's to make: from then on ONNX Runtime refuses sessions that do not use it.
     """
     if click.get_current_context().find_root().obj == OWN_PROCESS:
         share_thread_pool()
-    return Executor(plan, strict=strict, emulate=emulate, batch=batch)
+    return Executor(plan, strict=strict, emulate=emulate, batch=batch, observer=observer)
 
 
 def check_certificate(path: Path) -> None:

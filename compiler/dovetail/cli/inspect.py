@@ -15,8 +15,8 @@ from dovetail.cli.options import (
     quantize_options,
     target_option,
 )
+from dovetail.cli.output import write_text
 from dovetail.cli.source import load_plan
-from dovetail.plan.errors import DovetailError
 
 
 @click.command("inspect")
@@ -50,7 +50,7 @@ def command(
     """
     text = _front(source, target, form, output, options) if pareto else _report(source, target, form, output, options)
     if output:
-        _write(output, text)
+        write_text(output, text, "report")
     else:
         click.echo(text, nl=False)
 
@@ -88,10 +88,3 @@ def _screen(output: Path | None) -> tuple[int, bool]:
     from dovetail.report.text import WIDTH
 
     return (WIDTH, False) if output else (screen.width(), screen.color())
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise DovetailError(f"report '{path}': can't be written, {error.strerror}; choose another place") from error

@@ -7,7 +7,7 @@ import click
 
 from dovetail.cli import screen
 from dovetail.cli.options import FilePath, emulate_option, parse_files
-from dovetail.plan.errors import RunError
+from dovetail.cli.output import check_folder, write_text
 
 
 @click.command("run")
@@ -29,6 +29,7 @@ from dovetail.plan.errors import RunError
     metavar="N",
     help="Run N times more and print the latency.",
 )
+@click.option("--trace", type=FilePath(), metavar="FILE.json", help="Write a trace of all runs, for Perfetto.")
 @click.option("--strict", is_flag=True, help="Fail where a device is missing or fails, instead of falling back.")
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N", help="Of a plan for several batch sizes. [default: its first]"
@@ -41,6 +42,7 @@ def command(
     seed: int | None,
     output: Path | None,
     repeat: int,
+    trace: Path | None,
     strict: bool,
     emulate: bool,
     batch: int | None,
@@ -52,21 +54,26 @@ def command(
     """
     from dovetail.cli.execution import check_certificate, latency_lines, open_executor, output_lines, placement_lines
     from dovetail.cli.feeds import gather_feeds
+    from dovetail.cli.recording import Recorder
     from dovetail.plan.arrays import write_arrays
+    from dovetail.report import render_trace
     from dovetail.report.console import draw
 
-    if output and not output.parent.is_dir():
-        raise RunError(f"--output '{output}': its folder does not exist; make it or choose another")
+    check_folder("--output", output)
+    check_folder("--trace", trace)
     if require_certificate:
         check_certificate(plan)
     screen.show_log_warnings()
-    with open_executor(plan, strict=strict, emulate=emulate, batch=batch) as executor:
+    recorder = Recorder()
+    observer = recorder.observe if trace else None
+    with open_executor(plan, strict=strict, emulate=emulate, batch=batch, observer=observer) as executor:
+        run = recorder.around(executor.run) if trace else executor.run
         feeds = gather_feeds(executor.plan.inputs, inputs, seed)
-        outputs = executor.run(feeds)
+        outputs = run(feeds)
         seconds = []
         for _ in range(repeat):
             start = time.perf_counter()
-            executor.run(feeds)
+            run(feeds)
             seconds.append(time.perf_counter() - start)
         lines = [
             *placement_lines(executor.plan, executor.placement, executor.events),
@@ -75,6 +82,10 @@ def command(
         ]
     if output:
         write_arrays(output, outputs)
+    if trace:
+        write_text(trace, render_trace(executor.plan, recorder.runs), "trace")
     click.echo(draw(lines, screen.width(), screen.color()), nl=False)
     if output:
         click.echo(f"written to {output}")
+    if trace:
+        click.echo(f"trace written to {trace}")

@@ -23,7 +23,7 @@ from dovetail.ir.nested import (
     release_bodies,
 )
 from dovetail.ir.schema import AttributeValue, OpSchema, attributes, formal_names, op_schema, opset_version
-from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec
+from dovetail.ir.values import byte_size, dtype_name, shape_of, tensor_spec, value_info
 from dovetail.ir.weights import WeightsFile
 
 __all__ = [
@@ -63,4 +63,5 @@ __all__ = [
     "dtype_name",
     "shape_of",
     "tensor_spec",
+    "value_info",
 ]

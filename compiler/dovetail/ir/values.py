@@ -2,6 +2,7 @@
 
 import math
 
+import onnx
 import onnx_ir
 
 from dovetail.plan.schema import Dim, TensorSpec
@@ -9,6 +10,7 @@ from dovetail.plan.schema import Dim, TensorSpec
 _NAMES: dict[onnx_ir.DataType, str] = {
     t: str(t.numpy().name) for t in onnx_ir.DataType if t not in (onnx_ir.DataType.UNDEFINED, onnx_ir.DataType.STRING)
 }
+_TYPES = {name: t for t, name in _NAMES.items()} | {"string": onnx_ir.DataType.STRING}
 _ELEMENT_BYTES = {name: dtype.itemsize for dtype, name in _NAMES.items()}
 """NumPy (or ml_dtypes) name -> bytes of one element; a fraction for ONNX's packed types."""
 
@@ -39,6 +41,12 @@ def shape_of(value: onnx_ir.Value) -> tuple[Dim, ...] | None:
 def tensor_spec(value: onnx_ir.Value) -> TensorSpec:
     """Name, element type and shape of a value. An unknown element type reads `unknown`."""
     return TensorSpec(str(value.name), dtype_name(value) or "unknown", shape_of(value))
+
+
+def value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
+    """A declaration of a tensor; what is no tensor, or of unknown type, gets no element type."""
+    kind = _TYPES.get(spec.dtype, onnx_ir.DataType.UNDEFINED)
+    return onnx.helper.make_tensor_value_info(spec.name, kind.value, spec.shape)
 
 
 def in_memory(tensor: onnx_ir.TensorProtocol) -> onnx_ir.TensorProtocol:

@@ -5,6 +5,7 @@ from dovetail.report.difference import Difference, compare_outputs, worst_of
 from dovetail.report.document import render_json
 from dovetail.report.explain import Explanation, explain_operator, render_explanations
 from dovetail.report.find import Match, find_operators
+from dovetail.report.frames import to_dataframe
 from dovetail.report.pareto import render_front, render_front_page
 from dovetail.report.summary import (
     Body,
@@ -18,6 +19,7 @@ from dovetail.report.summary import (
     summarize,
 )
 from dovetail.report.text import render_text, render_verdict
+from dovetail.report.trace import TracedRun, render_trace
 
 __all__ = [
     "Report",
@@ -35,6 +37,9 @@ __all__ = [
     "render_front",
     "render_front_page",
     "render_verdict",
+    "to_dataframe",
+    "TracedRun",
+    "render_trace",
     "Explanation",
     "Match",
     "explain_operator",

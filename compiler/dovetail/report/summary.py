@@ -182,8 +182,8 @@ def _partition_row(partition: PlanPartition, operators: int) -> PartitionRow:
         device=partition.device,
         kind=partition.kind,
         operators=operators,
-        inputs=_boundary(partition.inputs),
-        outputs=_boundary(partition.outputs),
+        inputs=boundary(partition.inputs),
+        outputs=boundary(partition.outputs),
         first=partition.nodes[0] if partition.nodes else "",
         last=partition.nodes[-1] if partition.nodes else "",
         latency_ms=(partition.predicted or {}).get("latency_ms"),
@@ -191,7 +191,8 @@ def _partition_row(partition: PlanPartition, operators: int) -> PartitionRow:
     )
 
 
-def _boundary(tensors: tuple[TensorSpec, ...]) -> Boundary:
+def boundary(tensors: tuple[TensorSpec, ...]) -> Boundary:
+    """Return the number of tensors on one side of a partition, and their bytes."""
     sizes = [tensor_bytes(tensor) for tensor in tensors]
     known = [size for size in sizes if size is not None]
     return Boundary(len(sizes), sum(known) if len(known) == len(sizes) else None)
