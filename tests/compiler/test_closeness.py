@@ -29,6 +29,14 @@ def test_figures_by_hand() -> None:
     assert close.cosine == pytest.approx(25 / math.sqrt(25 * 25.25))
 
 
+def test_complex_numbers_turned_by_a_quarter_point_nowhere_near() -> None:
+    close = compare([np.array([3j, 4j])], [np.array([3, 4], np.complex64)])
+    assert close.max_abs_error == pytest.approx(math.sqrt(32))
+    assert close.snr_db == pytest.approx(10 * math.log10(0.5))
+    assert close.cosine == pytest.approx(0.0)
+    assert compare([np.array([2j])], [np.array([1j])]).cosine == pytest.approx(1.0)
+
+
 def test_figures_are_of_all_samples_together() -> None:
     close = compare([f32(1, 0), f32(0, -3)], [f32(0, 0), f32(0, 10)])
     assert close.max_abs_error == 13

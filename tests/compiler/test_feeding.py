@@ -119,6 +119,15 @@ def test_what_is_looked_up_in_is_not_what_is_looked_up() -> None:
     assert values("g (float[8] x, int64[2] i) => (float[2] y) { y = Gather(x, i) }").min() < 0
 
 
+def test_how_values_are_moved_is_not_what_is_moved() -> None:
+    found = values(
+        "g (float[1] x, int64[1] times) => (uint8[N] y) <float s = {0.5}, uint8 z = {0}> "
+        "{ m = Expand(x, times)  y = QuantizeLinear(m, s, z) }",
+        name="times",
+    )
+    assert found.max() == 1
+
+
 def test_one_hot_has_as_many_values_as_its_depth() -> None:
     found = values(
         "g (int64[16] x) => (float[16, 7] y) <int64[1] depth = {7}, float[2] ends = {0, 1}> "
