@@ -9,7 +9,8 @@ import click
 from dovetail.cli import screen
 from dovetail.cli.configured import configured
 from dovetail.cli.options import FilePath
-from dovetail.plan.errors import DovetailError, PlanError
+from dovetail.cli.output import check_folder, write_text
+from dovetail.plan.errors import PlanError
 
 if TYPE_CHECKING:
     from dovetail.plan import Plan
@@ -67,6 +68,7 @@ def command(context: click.Context, /, plan: Path, form: str, junit: Path | None
     from dovetail.report.check import check_plan
     from dovetail.report.check_formats import render_junit
 
+    check_folder("--junit", junit)
     options = configured(context, _CONFIGURED) | {name: value for name, value in given.items() if value is not None}
     baseline, tolerance = options.pop("baseline", None), options.pop("tolerance", None)
     if tolerance is not None and baseline is None:
@@ -76,7 +78,7 @@ def command(context: click.Context, /, plan: Path, form: str, junit: Path | None
     budgets = {name.replace("_", "-"): value for name, value in options.items()}
     report = check_plan(made, budgets, read_plan(baseline) if baseline else None, tolerance or 0.0)
     if junit is not None:
-        _write_junit(junit, render_junit(report))
+        write_text(junit, render_junit(report), "report")
     click.echo(_rendered(report, form), nl=False)
     context.exit(0 if report.holds else 1)
 
@@ -102,10 +104,3 @@ def _rendered(report: "CheckReport", form: str) -> str:
     if form == "github":
         return render_check_github(report)
     return render_check(report, screen.width(), screen.color())
-
-
-def _write_junit(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DovetailError(f"--junit '{path}': can't be written, {error.strerror}; choose another place") from error
