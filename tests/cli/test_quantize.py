@@ -1,5 +1,6 @@
 """`--quantize int8` from the command line: what is printed, what `verify` holds it to, and what is refused."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,45 @@ def test_a_plan_takes_no_quantization() -> None:
     dovetail("compile", DIGITS, "-t", NPU, "-o", "m.plan")
     line = refusal("inspect", "m.plan", "--quantize", "int8", "--calibration", "pictures")
     assert "leave out --quantize, --calibration" in line
+
+
+@pytest.mark.npu
+@pytest.mark.skipif(find_spec("onnxruntime_qnn") is None, reason="needs the qnn extra")
+def test_integers_are_proven_on_the_hexagon_against_the_float_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOVETAIL_CACHE", str(folder / "cache"))
+    draw = np.random.default_rng(0)
+    text = """
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[256, 512] x, float[512, 512] w) => (float[256, 512] y)
+        { [one] a = MatMul(x, w)  [two] b = MatMul(a, w)  [three] y = MatMul(b, w) }
+    """
+    model = onnx.parser.parse_model(text)
+    weights = draw.uniform(-0.05, 0.05, (512, 512)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    onnx.save(model, "m.onnx")
+    np.savez("samples.npz", x=draw.uniform(-1, 1, (4, 256, 512)).astype(np.float32))
+    asked = (
+        "--quantize",
+        "int8",
+        "--calibration",
+        "samples.npz",
+        "--place",
+        "op:MatMul=npu",
+        "--verify",
+        "-o",
+        "m.plan",
+    )
+    made = dovetail("compile", "m.onnx", "-t", "qualcomm-hexagon-htp", *asked)
+    assert made.exit_code == 0, made.stderr
+    plan = read_plan(Path("m.plan"))
+    assert plan.quantization is not None
+    assert plan.quantization.taken
+    assert plan.quantization.reason in plan.notes
+    assert plan.certificate is not None
+    assert plan.certificate.holds
+    (whole,) = [check for check in plan.certificate.checks if not check.partition]
+    assert whole.limit_db == 20
+    assert whole.snr_db == pytest.approx(plan.quantization.snr_db["y"], abs=6)
+    assert any(partition.compiled_file for partition in plan.partitions)

@@ -64,12 +64,13 @@ def test_the_plan_speaks_of_the_users_model() -> None:
     assert shown >= {name for partition in floats.partitions for name in partition.nodes}
 
 
-def test_nodes_that_became_one_before_it_was_quantized_are_remembered() -> None:
+def test_what_became_of_nodes_before_it_was_quantized_is_remembered() -> None:
     model = model_from_text("""
         g (float[1,16,32,32] x, float[16,16,3,3] w, float[16] c) => (float[1,16,32,32] y)
         {
           [conv] h = Conv <pads = [1, 1, 1, 1]> (x, w)
-          [norm] y = BatchNormalization(h, c, c, c, c)
+          [folds] k = Abs(c)
+          [norm] y = BatchNormalization(h, c, k, c, c)
         }
     """)
     draw = np.random.default_rng(0)
@@ -82,6 +83,7 @@ def test_nodes_that_became_one_before_it_was_quantized_are_remembered() -> None:
     assert plan.quantization.taken
     (conv,) = [operator for operator in plan.operators if operator.op_type == "Conv"]
     assert conv.origins == ("conv", "norm")
+    assert plan.model.eliminated == ("folds",)
 
 
 def test_what_runs_is_as_close_as_the_record_says(tmp_path: Path) -> None:
