@@ -14,7 +14,7 @@ _NUMBERS: Final = _FLOATS | _INTEGERS
 _ANY: Final = _NUMBERS | {"bool"}
 _BOOL: Final = frozenset({"bool"})
 _BYTES: Final = frozenset({"int8", "uint8"})
-_LAST_OPSET: Final = 26
+_LAST_OPSET: Final = 28
 _TYPE_NUMBERS: Final = (1, 2, 3, 5, 6, 7, 9, 10, 11, 16)
 
 

@@ -246,11 +246,12 @@ def depth_to_space(node: Node) -> Kernel:
 @operator("SpaceToDepth")
 def space_to_depth(node: Node) -> Kernel:
     """Blocks to channels."""
-    block = node.attribute("blocksize")
+    block, columns_first = node.attribute("blocksize"), node.attribute("mode", "DCR") == "CRD"
 
     def kernel(values: Arguments) -> tuple[Any]:
         n, c, h, w = values[0].shape
-        x = values[0].reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
+        x = values[0].reshape(n, c, h // block, block, w // block, block)
+        x = x.permute(0, 1, 3, 5, 2, 4) if columns_first else x.permute(0, 3, 5, 1, 2, 4)
         return (x.reshape(n, c * block * block, h // block, w // block),)
 
     return kernel
