@@ -29,12 +29,11 @@ def convolution(channels: int, outputs: int, size: int, kernel: int, group: int 
 
 
 OPERATORS: Final = (
-    *(convolution(c, k, 28, 3) for c in (32, 64, 256) for k in (32, 64, 256)),
-    *(convolution(c, k, 20, 5) for c in (96, 160) for k in (48, 128)),
-    *(convolution(c, c, size, 7, group=c) for c in (64, 128, 256) for size in (14, 28, 56)),
-    *(operator("Softmax", [tensor(1, c, 56, 56)], tensor(1, c, 56, 56)) for c in (16, 32, 64, 128)),
-    *(operator("Transpose", [tensor(1, c, 56, 56)], tensor(1, c, 56, 56)) for c in (16, 32, 64, 128)),
-    *(operator("Relu", [tensor(1, n)], tensor(1, n)) for n in (8, 16, 32, 64)),
+    *(convolution(c, k, 28, 3) for c, k in ((32, 64), (64, 256), (256, 256), (160, 128), (96, 48))),
+    *(convolution(c, c, size, 7, group=c) for c, size in ((64, 56), (128, 28), (256, 56))),
+    *(operator("Softmax", [tensor(1, c, 56, 56)], tensor(1, c, 56, 56)) for c in (16, 64, 128)),
+    *(operator("Transpose", [tensor(1, c, 56, 56)], tensor(1, c, 56, 56)) for c in (16, 64, 128)),
+    *(operator("Relu", [tensor(1, n)], tensor(1, n)) for n in (8, 32, 64)),
 )
 
 
@@ -49,7 +48,7 @@ def samples(values: Mapping[str, float], noise: Mapping[int, float] | None = Non
     return made
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     dense=st.floats(0.1, 0.9),
     depthwise=st.floats(0.02, 0.3),
@@ -79,13 +78,13 @@ def test_a_block_of_channels_is_found_where_widths_differ() -> None:
 
 def test_odd_timings_do_not_move_the_others() -> None:
     true = {"efficiency_dense": 0.6, "efficiency_depthwise": 0.05, "op_overhead_us": 1.5}
-    found = fit(device, samples(true, noise={0: 30.0, 15: 30.0, 20: 0.05}))
+    found = fit(device, samples(true, noise={0: 30.0, 9: 30.0, 15: 0.05}))
     assert found["efficiency_dense"] == pytest.approx(0.6, rel=0.1)
     assert found["efficiency_depthwise"] == pytest.approx(0.05, rel=0.1)
 
 
 def test_what_the_timings_say_nothing_of_is_left_alone() -> None:
-    only_dense = samples({"efficiency_dense": 0.7})[:12]
+    only_dense = [*samples({"efficiency_dense": 0.7})[:5], *samples({"efficiency_dense": 0.7})[8:]]
     found = fit(device, only_dense)
     assert "efficiency_depthwise" not in found
     assert "depthwise_block" not in found

@@ -115,7 +115,8 @@ def _timed(graph: Graph, target: Target, device: DeviceKind, tool: Tool) -> tupl
         cost, constants, activations = costing.alone(unit, device)
         if answer.whole and answer.microseconds and cost.latency_us > 0:
             main = graph.tag(unit[0], UnitTag).main
-            samples.append(Sample(main, cost.steps, cost.precision, constants, activations, answer.microseconds))
+            steps = tuple(step for step in cost.steps if step.treatment != "free")
+            samples.append(Sample(main, steps, cost.precision, constants, activations, answer.microseconds))
     return name, samples
 
 

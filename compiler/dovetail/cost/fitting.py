@@ -8,16 +8,19 @@ Fitted are the figures of a target's file that the cost model asks for, by their
 - `op_overhead_us`: from the shortest units, to which nothing else adds much;
 - `mac_block_in`, `mac_block_out`, `mac_block_image`, `mac_block_places`, `depthwise_block`: from units of one kind that
   fill the array by different shares. They are powers of two: arrays are built so;
+- `outputs_a_pass`: from dense units of many output channels that move bytes longest. A power of two as well;
 - `vector_serial`, `on_chip_activations`, `on_chip_constants`: 0 or 1, how the machine is built; from units for which
   both readings differ.
 
 What the timings say nothing of is left as it was: a figure is fitted only where moving it changes the prediction of at
-least `LEAST_MOVED` units. A dozen numbers can't repeat a hundred timings, and a part of the timings that was not
-fitted tells how far they carry.
+least `LEAST_MOVED` units. So few numbers can't repeat a hundred timings, and a part of the timings that was not fitted
+tells how far they carry. Two of them may stand for each other: where nothing stays on the chip, `sram_gbps` can take
+the part of `dram_derate`. The predictions are then the same, the meaning of the single figure is not.
 
 The smallest mean of |log(predicted / timed)| is looked for, which takes a factor of two too much as seriously as a half
-and lets single odd units be. Coordinates are moved one at a time, by factors that shrink: the model is a maximum of
-sums, which has no derivative where it matters.
+and lets single odd units be. Figures are moved one at a time, by factors that shrink: the model is a maximum of sums,
+which has no derivative where it matters. Between two ways to build an array lies no small step, so a choice is tried
+together with the rate that makes up for it, and the search begins from several.
 """
 
 import math
@@ -38,13 +41,17 @@ LEAST_SAMPLES: Final = 16
 LEAST_MOVED: Final = 3
 
 _BLOCKS: Final = (1.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_FACTORS: Final = (4.0, 2.0, 1.4, 1.2, 1.1, 1.05, 1.02, 1.01)
+_COARSE: Final = (4.0, 2.0, 1.4)
+_FINE: Final = (1.2, 1.1, 1.05, 1.02, 1.01)
+_FEW: Final = 60
+"""Samples of the first, coarse search from every start."""
 _STARTS: Final[tuple[dict[str, float], ...]] = (
     {},
-    {"vector_serial": 0},
-    {"vector_serial": 0, "mac_block_in": 8, "mac_block_out": 8},
-    {"vector_serial": 0, "mac_block_in": 32, "mac_block_out": 32},
-    {"mac_block_in": 8, "mac_block_out": 8, "mac_block_image": 1},
+    *(
+        {"mac_block_in": block, "mac_block_out": block, "mac_block_image": 1.0, "on_chip_constants": kept}
+        for block in (8.0, 32.0)
+        for kept in (0.0, 1.0)
+    ),
 )
 """Where the search begins, beside the figures as they are: ways to build an array, with no small step between them."""
 _ROUNDS: Final = 30
@@ -160,29 +167,28 @@ def halves(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
 def fit(device: Device, samples: Sequence[Sample]) -> dict[str, float]:
     """The figures under which the cost model comes closest to some timings; those that they say something of.
 
-    About 2,000 predictions of each sample.
+    A few thousand predictions of each sample: a tenth of a second for each.
 
     Args:
         device: makes the coefficients; called once for every trial.
         samples: timings.
 
     Raises:
-        LoweringError: a timing is not above zero and finite, there are too few, or they are all of one unit's kind and
-            determine nothing.
+        LoweringError: a timing is not above zero and finite, there are too few, or they determine nothing.
     """
     _check(samples)
-    values = present(device({}))
-    free = [name for name in FREE if _is_determined(device, values, name, samples)]
-    if not free:
+    own = present(device({}))
+    few = samples[:: max(1, len(samples) // _FEW)]
+    begun = [_Search(device, few, {**own, **start}) for start in _STARTS]
+    for search in begun:
+        search.run(_COARSE)
+    last = _Search(device, samples, min(begun, key=lambda each: each.best).values)
+    last.run(_COARSE[1:] + _FINE)
+    found = last.values
+    determined = [name for name in FREE if _is_determined(device, found, name, samples, own[name])]
+    if not determined:
         raise LoweringError("calibration: the timings determine no coefficient; give models with more kinds of layers")
-    searches = [_Search(device, samples, {**values, **start}) for start in _STARTS]
-    for search in searches:
-        search.run(free, _FACTORS)
-    search = min(searches, key=lambda each: each.best)
-    # figures that matter only beside the fitted ones, such as a block that was too small to show
-    late = [name for name in FREE if name not in free and _is_determined(device, search.values, name, samples)]
-    search.run([*free, *late], _FACTORS[-1:])
-    return {name: search.values[name] for name in FREE if name in (*free, *late)}
+    return {name: found[name] for name in determined}
 
 
 def _check(samples: Sequence[Sample]) -> None:
@@ -198,15 +204,16 @@ def _check(samples: Sequence[Sample]) -> None:
         )
 
 
-def _is_determined(device: Device, values: Mapping[str, float], name: str, samples: Sequence[Sample]) -> bool:
-    """Whether moving a figure changes the predictions of enough samples."""
+def _is_determined(
+    device: Device, values: Mapping[str, float], name: str, samples: Sequence[Sample], *others: float
+) -> bool:
+    """Whether moving a figure changes the predictions of enough samples; `others`: to these values too."""
     now = device(values)
     before = [sample.predicted(now) for sample in samples]
-    for other in _moves(name, values[name], _NUDGE):
+    for other in (*others, *_moves(name, values[name], _NUDGE)):
         moved = device({**values, name: other})
         after = [sample.predicted(moved) for sample in samples]
-        changes = sum(abs(b - a) > _MOVED * a for a, b in zip(before, after, strict=True))
-        if changes >= LEAST_MOVED:
+        if sum(abs(b - a) > _MOVED * a for a, b in zip(before, after, strict=True)) >= LEAST_MOVED:
             return True
     return False
 
@@ -227,9 +234,10 @@ class _Search:
         self.device, self.samples, self.values = device, samples, values
         self.best = self._loss(values)
 
-    def run(self, names: Sequence[str], factors: Sequence[float]) -> None:
+    def run(self, factors: Sequence[float]) -> None:
         """Move figures until none helps, by every factor."""
         for factor in factors:
+            names = [name for name in FREE if _is_determined(self.device, self.values, name, self.samples)]
             for _ in range(_ROUNDS):
                 before = self.best
                 for name in names:
