@@ -171,9 +171,10 @@ class Verifier:
 
         Of a lone QuantizeLinear or DequantizeLinear that says nothing for others: providers leave it to the host.
         """
-        if not all(is_edge(self.graph.node(name)) for name in self._nodes([unit])):
-            self.alone.add((device.id, self._main(unit)))
         wanted = self.compiled(self._nodes([unit]), device)
+        is_lone_edge = all(is_edge(self.graph.node(name)) for name in self._nodes([unit]))
+        if not is_lone_edge and not wanted.by_chance:
+            self.alone.add((device.id, self._main(unit)))
         kind = [self.graph.node(name).op_type for name in self._nodes([unit])]
         for other in units:
             nodes = self._nodes([other])

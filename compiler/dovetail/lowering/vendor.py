@@ -46,7 +46,8 @@ class Compiled:
     """Why it was refused; empty where it was not."""
     folder: Path | None = None
     """With the compiled model and its binaries; None where there are none to keep."""
-    timed_out: bool = False
+    by_chance: bool = False
+    """It took too long, or was killed from outside, as where memory runs out: another time it may be taken."""
 
     @property
     def model(self) -> Path | None:
@@ -161,19 +162,20 @@ class VendorCompiler:
             made.mkdir()
             given.write_bytes(model.SerializeToString())
             request = {"do": "compile", "model": str(given), "out": str(made / _MODEL)}
-            late = False
+            late = is_ours = False
             try:
                 answer = self._workshop.ask(request, self._now_s)
             except NoAnswer as problem:
                 late, answer = problem.timed_out, {"words": str(problem)}
+                is_ours = problem.was_killed
             if late:
                 self.full_waits += self._now_s == self._limit_s
                 self._now_s = min(self._limit_s / _PART_SHARE, _PART_LIMIT_S)
-            return self._keep(key, made, answer, late)
+            return self._keep(key, made, answer, late or is_ours)
 
-    def _keep(self, key: str, made: Path, answer: dict[str, Any], late: bool) -> Compiled:
-        if late:  # another day it may be faster: known to this process only
-            return Compiled(key, str(answer["words"]), timed_out=True)
+    def _keep(self, key: str, made: Path, answer: dict[str, Any], by_chance: bool) -> Compiled:
+        if by_chance:  # another day there is more time or memory: known to this process only
+            return Compiled(key, str(answer["words"]), by_chance=True)
         files = {path.name: _sha256(path) for path in made.iterdir()} if answer.get("written") else {}
         outcome = {"words": answer["words"], "files": files}
         (made / _OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")

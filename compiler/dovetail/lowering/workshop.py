@@ -19,14 +19,17 @@ _END_S: Final = 10.0
 _LONGEST_LINE: Final = 1 << 20
 """Characters; what is longer is no answer."""
 _SHOWN: Final = 100
+_KILLED: Final = "signal 9"
 
 
 class NoAnswer(Exception):  # noqa: N818 - the caller makes it a cause in words
     """The child died of a request, or gave no answer in time; the text says which."""
 
-    def __init__(self, words: str, timed_out: bool) -> None:
+    def __init__(self, words: str, timed_out: bool, was_killed: bool = False) -> None:
         super().__init__(words)
         self.timed_out = timed_out
+        self.was_killed = was_killed
+        """By somebody else than itself, as the system does where memory runs out."""
 
 
 class Workshop:
@@ -75,7 +78,7 @@ class Workshop:
         if not line:  # its output has ended
             end = _end(child)
             self.close()
-            raise NoAnswer(f"it crashed ({end})", timed_out=False)
+            raise NoAnswer(f"it crashed ({end})", timed_out=False, was_killed=end == _KILLED)
         return line
 
     def close(self) -> None:
