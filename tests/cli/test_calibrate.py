@@ -74,7 +74,7 @@ def test_plans_say_that_their_figures_are_measured(layers: Path, host_costs: tup
     assert plan["predicted"]["source"] == "measured"
     assert {each["source"] for each in plan["costs"]} == {"measured"}
     told = dovetail("explain", layers, "conv64", "-t", "cpu-only", "--costs", path)
-    assert "measured" in told.output
+    assert "(times: measured, energies: modelled)" in told.output
     plain = json.loads(dovetail("inspect", layers, "-t", "cpu-only", "--format", "json").output)
     assert plain["predicted"]["source"] == "modelled"
     assert plain["predicted"]["latency_ms"] != plan["predicted"]["latency_ms"]

@@ -46,13 +46,18 @@ def amount(value: float | None, unit: str) -> str:
     return "?" if value is None else f"{value:.3g} {unit}"
 
 
+def source_words(source: str) -> str:
+    """Say what figures are; only times are ever better than modelled."""
+    return source if source in ("modelled", "none") else f"times: {source}, energies: modelled"
+
+
 def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, RenderableType]]:
     """Yield the lines about costs; none where there is no cost model."""
     if predicted.latency_ms is None:
         return
     energy = "" if predicted.energy_mj is None else f", {amount(predicted.energy_mj, 'mJ')}"
     period = f", a request every {amount(predicted.period_ms, 'ms')}" if objective == "throughput" else ""
-    yield "predicted", words(f"{amount(predicted.latency_ms, 'ms')}{energy}{period} ({predicted.source})")
+    yield "predicted", words(f"{amount(predicted.latency_ms, 'ms')}{energy}{period} ({source_words(predicted.source)})")
     if predicted.value is not None:
         yield "placement", words(_proof(predicted, objective))
     others = [each for each in predicted.alternatives if each.latency_ms > 0]
