@@ -9,6 +9,7 @@ from rich.text import Text
 from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict, Reason, TensorSpec, UnitFigures
 from dovetail.report.causes import nameless_message, placement_reason
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
+from dovetail.report.figures import source_words
 from dovetail.report.find import Match
 from dovetail.report.summary import operators_in
 from dovetail.report.text import WIDTH
@@ -150,7 +151,8 @@ def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[Renderabl
 def _costs(figures: UnitFigures) -> Iterator[RenderableType]:
     """Yield what the operator's unit costs on a device, and the arithmetic."""
     doubt = "; a size or a number of iterations is not known and counts as 1" if figures.assumed else ""
-    yield words(f"    costs {figures.latency_us:.4g} us, {figures.energy_uj:.4g} uJ ({figures.source}{doubt})")
+    what = source_words(figures.source)
+    yield words(f"    costs {figures.latency_us:.4g} us, {figures.energy_uj:.4g} uJ ({what}{doubt})")
     yield fields(
         ((term.name, words(f"{term.value:.4g} {term.unit} = {term.source}")) for term in figures.terms), indent=6
     )
