@@ -85,9 +85,7 @@ _ONNX: Final[dict[str, Claim]] = {
     "Resize": Claim(
         _FLOATS,
         since=11,
-        attributes={
-            "antialias": (0,),
-        },
+        attributes={"antialias": (0,)},
     ),
 }
 
@@ -103,7 +101,15 @@ _MICROSOFT: Final[dict[str, Claim]] = {
     "GroupQueryAttention": Claim(
         _FLOATS,
         since=1,
-        attributes={"smooth_softmax": (0, -1), "kv_cache_bit_width": (0,)},
+        attributes={
+            "causal": (1,),
+            "k_quant_type": ("NONE",),
+            "kv_cache_bit_width": (0,),
+            "qk_output": (0,),
+            "sliding_window_cache": (0,),
+            "smooth_softmax": (0, -1),
+            "v_quant_type": ("NONE",),
+        },
         most_inputs=11,
         most_outputs=3,
     ),
