@@ -17,7 +17,10 @@ import logging
 import math
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,28 +37,46 @@ TYPES = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
 OP_TYPES = sorted({*QLinearOpsRegistry, *QDQRegistry})
 ACTIVATIONS = ("Relu", "Clip")
 
+Job = dict[str, Any]
+Feeds = dict[str, np.ndarray]
+Losses = Mapping[str, float]
+"""Tensor -> noise over signal."""
+Group = tuple[str, ...]
+"""An operator, with the activation behind it."""
 
-class Samples(CalibrationDataReader):
+
+@dataclass(frozen=True)
+class Attempt:
+    """What comes of it if some operators stay in float."""
+
+    kept: list[str]
+    made: onnx.ModelProto
+    losses: Losses
+    reached: dict[str, float]
+    good: bool
+
+
+class Samples(CalibrationDataReader):  # type: ignore[misc]
     """Reads files one by one."""
 
-    def __init__(self, files, names):
+    def __init__(self, files: Sequence[str], names: Sequence[str]) -> None:
         self.files = files
         self.names = names
         self.waiting = iter(self)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Feeds]:
         for file in self.files:
             with np.load(file, allow_pickle=False) as loaded:
                 yield {name: loaded[f"f{index}"] for index, name in enumerate(self.names)}
 
-    def get_next(self):
+    def get_next(self) -> Feeds | None:
         return next(self.waiting, None)
 
 
 class Model:
     """A float model, and its tensors on the samples held out."""
 
-    def __init__(self, job, folder):
+    def __init__(self, job: Job, folder: str) -> None:
         self.job = job
         self.float = at_opset(onnx.load(job["model"]))
         names = job["inputs"]
@@ -72,7 +93,7 @@ class Model:
         self.judged = judged(self.float.graph, self.types)
         self.captured = {name for node in self.float.graph.node for body in bodies(node) for name in read_in(body)}
 
-    def quantized(self, excluded):
+    def quantized(self, excluded: Iterable[str]) -> onnx.ModelProto:
         """A copy with Q/DQ pairs around every operator that is not excluded."""
         copy = onnx.ModelProto()
         copy.CopyFrom(self.float)
@@ -96,7 +117,7 @@ class Model:
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-        made = quantizer.model.model
+        made: onnx.ModelProto = quantizer.model.model
         join_activations(made.graph)
         # the quantizer takes away what nothing reads, and does not look into bodies
         there = {each.name for each in made.graph.initializer}
@@ -105,7 +126,7 @@ class Model:
         )
         return made
 
-    def losses(self, model):
+    def losses(self, model: onnx.ModelProto) -> Losses:
         """Tensor of the float model -> noise over signal of what the quantized one has in its place."""
         there = {name for node in model.graph.node for name in node.output}
         place = {name: f"{name}_DequantizeLinear_Output" for name in (*self.job["inputs"], *self.made)}
@@ -124,17 +145,17 @@ class Model:
         return {name: over(noise[name], signal[name]) for name in place}
 
 
-def over(noise, signal):
+def over(noise: float, signal: float) -> float:
     if noise == 0.0 or math.isnan(noise):
         return 0.0 if noise == 0.0 else math.inf
     return noise / signal if signal else math.inf
 
 
-def decibels(loss):
+def decibels(loss: float) -> float:
     return FAR_DB if loss == 0.0 else max(-FAR_DB, min(FAR_DB, -10 * math.log10(loss))) if loss < math.inf else -FAR_DB
 
 
-def session(model, outputs):
+def session(model: onnx.ModelProto, outputs: Iterable[str]) -> onnxruntime.InferenceSession:
     """Run as it is written: fused into integer operators, sums could overflow on some CPUs."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -147,23 +168,23 @@ def session(model, outputs):
     return onnxruntime.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def at_opset(model):
+def at_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), MIN_OPSET)
     return model if version >= MIN_OPSET else onnx.version_converter.convert_version(model, MIN_OPSET)
 
 
-def bodies(node):
+def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     """The graphs in an If, Loop or Scan."""
     return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs) if body.node]
 
 
-def read_in(body):
+def read_in(body: onnx.GraphProto) -> set[str]:
     """What the nodes of a body read, at any depth."""
     inner = {name for node in body.node for deeper in bodies(node) for name in read_in(deeper)}
     return inner.union(*(node.input for node in body.node))
 
 
-def judged(graph, types):
+def judged(graph: onnx.GraphProto, types: Mapping[str, int]) -> list[str]:
     """The tensors by which the model is judged.
 
     They are its outputs, or, where the least error can flip one, the floats that it is made of: a class, an index, and
@@ -171,7 +192,9 @@ def judged(graph, types):
     """
     producer = {name: node for node in graph.node for name in node.output}
     flips = flipping(graph, types)
-    found, seen, waiting = {}, set(), [value.name for value in graph.output]
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = [value.name for value in graph.output]
     while waiting:
         name = waiting.pop(0)
         if name in seen or name not in producer:
@@ -184,10 +207,10 @@ def judged(graph, types):
     return list(found)
 
 
-def flipping(graph, types):
+def flipping(graph: onnx.GraphProto, types: Mapping[str, int]) -> set[str]:
     """What is made of floats and is none, and what depends on such tensors."""
     constants = {each.name for each in graph.initializer}
-    found = set()
+    found: set[str] = set()
     for node in graph.node:
         compares = node.op_type not in ("Shape", "Size") and any(
             types.get(name) in FLOATS for name in node.input if name not in constants
@@ -197,7 +220,7 @@ def flipping(graph, types):
     return found
 
 
-def join_activations(graph):
+def join_activations(graph: onnx.GraphProto) -> None:
     """Take out the Q/DQ pair between an operator and its activation: NPUs run both as one operator, in one pair."""
     producer = {name: node for node in graph.node for name in node.output}
     for node in [node for node in graph.node if node.op_type in ACTIVATIONS]:
@@ -217,20 +240,22 @@ def join_activations(graph):
         graph.initializer.remove(initializer)
 
 
-def ranked(model, losses):
+def ranked(model: Model, losses: Losses) -> list[Group]:
     """The operators that are quantized, each with its activation, those that add most noise first."""
     nodes = [node for node in model.float.graph.node if node.op_type in OP_TYPES]
-    readers, maker = {}, {}
+    readers: dict[str, int] = {}
+    maker: dict[str, onnx.NodeProto] = {}
     for node in model.float.graph.node:
         maker.update(dict.fromkeys(node.output, node))
         for name in node.input:
             readers[name] = readers.get(name, 0) + 1
-    added, groups = {}, {}
+    added: dict[Group, float] = {}
+    groups: dict[str, list[onnx.NodeProto]] = {}
     for node in nodes:
-        before = maker.get(node.input[0])
-        joined = node.op_type in ACTIVATIONS and before is not None and readers[node.input[0]] == 1
-        group = groups[before.name] if joined and before.name in groups else [node]
-        group += [node] if group[-1] is not node else []
+        source = maker.get(node.input[0])
+        joined = node.op_type in ACTIVATIONS and source is not None and readers[node.input[0]] == 1
+        group = groups.get(source.name, []) if source is not None and joined else []
+        group.append(node)
         groups[node.name] = group
     for group in {id(group): group for group in groups.values()}.values():
         after = max((losses[name] for name in group[-1].output if name in losses), default=0.0)
@@ -239,7 +264,7 @@ def ranked(model, losses):
     return sorted(added, key=lambda names: -added[names])
 
 
-def is_quantized(model):
+def is_quantized(model: onnx.ModelProto) -> bool:
     """Whether anything in it is in integers."""
     return any(node.op_type == "QuantizeLinear" for node in model.graph.node)
 
@@ -247,13 +272,13 @@ def is_quantized(model):
 class Search:
     """Which operators must stay in float."""
 
-    def __init__(self, model):
+    def __init__(self, model: Model) -> None:
         self.model = model
         self.trials = 0
         self.integers = self.tried([])
-        self.order = ranked(model, self.integers["losses"])
+        self.order = ranked(model, self.integers.losses)
 
-    def tried(self, groups):
+    def tried(self, groups: Iterable[Group]) -> Attempt:
         """What comes of it if these groups of operators stay in float."""
         self.trials += 1
         kept = [name for group in groups for name in group]
@@ -262,27 +287,21 @@ class Search:
         # a tensor that is not there has no Q/DQ pair behind it and is float all along
         reached = {name: decibels(losses.get(name, 0.0)) for name in self.model.judged}
         holds = min(reached.values(), default=FAR_DB) >= self.model.job["min_snr_db"]
-        return {
-            "made": made,
-            "losses": losses,
-            "reached": reached,
-            "good": holds and is_quantized(made),
-            "kept": kept,
-        }
+        return Attempt(kept, made, losses, reached, holds and is_quantized(made))
 
-    def best(self):
+    def best(self) -> Attempt:
         """The attempt that is good with few operators in float; that in integers alone where none is."""
         best, low, high = self.integers, 1, len(self.order)
-        while low < high and not self.integers["good"]:
+        while low < high and not self.integers.good:
             middle = 1 if self.trials == 1 else (low + high) // 2  # often it is one that spoils the rest
             attempt = self.tried(self.order[:middle])
-            if attempt["good"]:
+            if attempt.good:
                 best, high = attempt, middle
             else:
                 low = middle + 1
-        return self.returned(self.order[:high], best) if best["kept"] else best
+        return self.returned(self.order[:high], best) if best.kept else best
 
-    def returned(self, kept, best):
+    def returned(self, kept: list[Group], best: Attempt) -> Attempt:
         """An attempt with fewer of them: halves, quarters, ... are made integers again, where that is good."""
         size, left = len(kept) // 2, RETURNS
         while size and left:
@@ -290,34 +309,34 @@ class Search:
                 left -= 1
                 fewer = kept[:start] + kept[start + size :]
                 attempt = self.tried(fewer)
-                if attempt["good"]:
+                if attempt.good:
                     best, kept = attempt, fewer
             size //= 2
         return best
 
 
-def quantize(job, folder):
+def quantize(job: Job, folder: str) -> dict[str, Any]:
     """Search, write the model and return what is said of it."""
     model = Model(job, folder)
     search = Search(model)
     best = search.best()
-    if best["good"]:
-        Path(job["result"]).write_bytes(best["made"].SerializeToString())
-    losses, known = best["losses"], model.ranges.data
+    if best.good:
+        Path(job["result"]).write_bytes(best.made.SerializeToString())
+    losses, known = best.losses, model.ranges.data
     nodes = {node.name: [losses[name] for name in node.output if name in losses] for node in model.float.graph.node}
     ranges = {name: model.ranges[name].range_value for name in job["inputs"] if name in known}
     return {
-        "good": best["good"],
-        "kept_float": best["kept"],
-        "quantizable": sum(map(len, search.order)) if is_quantized(search.integers["made"]) else 0,
+        "good": best.good,
+        "kept_float": best.kept,
+        "quantizable": sum(map(len, search.order)) if is_quantized(search.integers.made) else 0,
         "trials": search.trials,
-        "snr_db": best["reached"],
+        "snr_db": best.reached,
         "operators_db": {name: decibels(max(found)) for name, found in nodes.items() if found},
         "ranges": {name: [float(np.min(bound)) for bound in found] for name, found in ranges.items()},
     }
 
 
-def main():
+def main() -> int:
     """Quantize; on failure say why in one line on standard error."""
     logging.getLogger().setLevel(logging.ERROR)
     try:
