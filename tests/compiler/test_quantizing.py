@@ -139,14 +139,14 @@ def test_bounds_that_neither_keeps_are_refused() -> None:
 
 
 def test_all_batch_sizes_have_the_same_integers(tmp_path: Path) -> None:
-    asked = CompileOptions(batches=(1, 4), quantize=QuantizeOptions(samples()))
+    asked = CompileOptions(batches=(4, 1), quantize=QuantizeOptions(samples()))
     made = compile_model(DIGITS, NPU, asked)
     assert made.plan.quantization is not None
     assert made.plan.quantization.taken
-    assert made.plan.model.bindings == {"batch": "1"}
+    assert made.plan.model.bindings == {"batch": "4"}
     plan = made.save(tmp_path / "m.plan")
     together = np.concatenate(pictures(4))
-    with Executor(plan, emulate=True) as one, Executor(plan, emulate=True, batch=4) as four:
+    with Executor(plan, emulate=True, batch=1) as one, Executor(plan, emulate=True, batch=4) as four:
         alone = [one.run({"image": picture})["logits"] for picture in pictures(4)]
         np.testing.assert_array_equal(np.concatenate(alone), four.run({"image": together})["logits"])
 
