@@ -90,6 +90,7 @@ _STYLE: Final = """<style>
 .dovetail table { border-collapse: collapse; color: inherit; background: transparent; margin: 0 0 .6em; }
 .dovetail caption { caption-side: top; text-align: left; font-weight: 600; color: inherit; }
 .dovetail th, .dovetail td { padding: .2em .8em; text-align: left; border-bottom: 1px solid rgba(128, 128, 128, .4); }
+.dovetail th { white-space: nowrap; }
 .dovetail td.number { text-align: right; }
 .dovetail i { display: inline-block; width: .8em; height: .8em; margin-right: .5em; border: 1px solid currentColor; }
 </style>"""
