@@ -107,6 +107,10 @@ class TestWithoutVendor:
         result = dovetail("run", tmp_path / "p.plan", "--random", 0, "--batch", 4, "--require-certificate")
         assert result.exit_code == 0
 
+    def test_a_batch_size_that_the_model_does_not_have(self, tmp_path: Path) -> None:
+        compiled(DIGITS, "cpu-only", tmp_path / "p.plan", "--verify", "--batch", "8")  # the file fixes batch 1
+        assert certificate_of(tmp_path / "p.plan").holds
+
     def test_bound_inputs_are_bound_in_the_proof_too(self, tmp_path: Path) -> None:
         path = tmp_path / "m.onnx"
         onnx.save(model_from_text("g (float[N] x, float k) => (float[N] y) { y = Mul(x, k) }"), path)

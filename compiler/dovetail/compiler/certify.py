@@ -192,11 +192,15 @@ def _reference(
     samples: Sequence[Mapping[str, Array]],
     names: Sequence[str],
 ) -> dict[str, list[Array]]:
-    """The outputs of the model file; of its quantized form, where that was taken: what int8 loses is in its record."""
-    quantization = compilation.plan.quantization
-    if quantization is not None and quantization.taken:
+    """The outputs of the model file.
+
+    Of its quantized form, where that was taken: what int8 loses is in its record. Of the graph before it was cut, where
+    a batch size was asked for: the file may have another one.
+    """
+    quantization, options = compilation.plan.quantization, _options(compilation)
+    if (quantization is not None and quantization.taken) or "batch" in options:
         return verifier.values.of(names)
-    bound = bound_arrays(model, Bindings.from_text(_options(compilation)))
+    bound = bound_arrays(model, Bindings.from_text(options))
     runs = [run_reference(model, sample, bound, names) for sample in samples]
     return {name: [run[name] for run in runs] for name in names}
 
