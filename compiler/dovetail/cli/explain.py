@@ -1,13 +1,18 @@
 """`dovetail explain`: one operator, every device's verdict."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dovetail.cli import screen
 from dovetail.cli.options import FilePath, loading_options, overlay_option, placing_options, target_option
-from dovetail.cli.source import load_plan
+from dovetail.cli.source import load_compilation, load_plan
+
+if TYPE_CHECKING:
+    from dovetail.compiler import Compilation, CompileOptions
+    from dovetail.compiler.counterfactual import Pin
+    from dovetail.report import Match
 
 
 @click.command("explain")
@@ -30,6 +35,20 @@ def command(
     """
     from dovetail.report import find_operators, render_explanations
 
-    plan = load_plan(source, target, **options)
-    match = find_operators(plan, node)
-    click.echo(render_explanations(plan, match, screen.width(), screen.color()), nl=False)
+    if source.is_dir():
+        plan, pins = load_plan(source, target, **options), None
+        match = find_operators(plan, node)
+    else:
+        compilation, made = load_compilation(source, target, **options)
+        plan = compilation.plan
+        match = find_operators(plan, node)
+        pins = _pins(compilation, made, match)
+    click.echo(render_explanations(plan, match, screen.width(), screen.color(), pins), nl=False)
+
+
+def _pins(compilation: "Compilation", options: "CompileOptions", match: "Match") -> "dict[int, tuple[Pin, ...]]":
+    """What pinning each unit of a match to another device would cost; none of many."""
+    from dovetail.compiler.counterfactual import MOST_PINNED, pin_values
+
+    units = list(dict.fromkeys(operator.unit for operator in match.operators))
+    return pin_values(compilation, options, units) if len(units) <= MOST_PINNED else {}

@@ -11,12 +11,13 @@ from dovetail.cli.options import (
     compile_options,
     loading_options,
     overlay_option,
+    parse_places,
     placing_options,
     quantize_options,
     target_option,
 )
 from dovetail.cli.output import write_text
-from dovetail.cli.source import load_plan
+from dovetail.cli.source import load_compilation, load_plan
 
 
 @click.command("inspect")
@@ -27,6 +28,14 @@ from dovetail.cli.source import load_plan
 @placing_options
 @quantize_options
 @click.option("--pareto", is_flag=True, help="Show the front between latency and energy instead.")
+@click.option(
+    "--what-if",
+    "grants",
+    metavar="GLOB=DEVICE",
+    multiple=True,
+    callback=parse_places,
+    help="Show instead what would change if a device took these operators. Repeatable.",
+)
 @click.option(
     "--format",
     "form",
@@ -40,6 +49,7 @@ def command(
     source: Path,
     target: str | None,
     pareto: bool,
+    grants: tuple[tuple[str, str], ...],
     form: str,
     output: Path | None,
     **options: Any,
@@ -48,7 +58,14 @@ def command(
 
     A model is compiled for the target, and nothing is written. JSON is what plan.json holds.
     """
-    text = _front(source, target, form, output, options) if pareto else _report(source, target, form, output, options)
+    if pareto and grants:
+        raise click.UsageError("--pareto and --what-if show different things: leave out one")
+    if pareto:
+        text = _front(source, target, form, output, options)
+    elif grants:
+        text = _what_if(source, target, grants, form, output, options)
+    else:
+        text = _report(source, target, form, output, options)
     if output:
         write_text(output, text, "report")
     else:
@@ -57,13 +74,37 @@ def command(
 
 def _report(source: Path, target: str | None, form: str, output: Path | None, options: dict[str, Any]) -> str:
     from dovetail.report import render_json, render_text, summarize
+    from dovetail.report.whatif import render_suggestions
 
     if form == "html":
         raise click.UsageError("--format html goes with --pareto")
-    plan = load_plan(source, target, **options)
-    if form == "json":
-        return render_json(plan)
-    return render_text(summarize(plan), *_screen(output))
+    if form == "json" or source.is_dir():
+        plan = load_plan(source, target, **options)
+        return render_json(plan) if form == "json" else render_text(summarize(plan), *_screen(output))
+    from dovetail.compiler.counterfactual import suggest
+
+    compilation, made = load_compilation(source, target, **options)
+    text = render_text(summarize(compilation.plan), *_screen(output))
+    suggestions = suggest(compilation, made)
+    return text + render_suggestions(suggestions, *_screen(output)) if suggestions else text
+
+
+def _what_if(
+    source: Path,
+    target: str | None,
+    grants: tuple[tuple[str, str], ...],
+    form: str,
+    output: Path | None,
+    options: dict[str, Any],
+) -> str:
+    from dovetail.compiler.counterfactual import what_if
+    from dovetail.report.whatif import render_what_if, render_what_if_json
+
+    chosen = _one_model("--what-if", source, target, options)
+    if form == "html":
+        raise click.UsageError("--format html goes with --pareto")
+    found = what_if(source, chosen, compile_options(**options), grants)
+    return render_what_if_json(found) if form == "json" else render_what_if(found, *_screen(output))
 
 
 def _front(source: Path, target: str | None, form: str, output: Path | None, options: dict[str, Any]) -> str:
@@ -71,16 +112,22 @@ def _front(source: Path, target: str | None, form: str, output: Path | None, opt
     from dovetail.plan import to_json
     from dovetail.report import render_front, render_front_page
 
-    if target is None or source.is_dir():
-        raise click.UsageError("--pareto compiles: it needs a model and a target, -t TARGET")
-    if options["quantize"]:
-        raise click.UsageError("--pareto shows the model as it is: leave out --quantize")
-    if options["batch"]:
-        raise click.UsageError("--pareto shows one batch size: fix it with --dim or --shape instead of --batch")
-    front = trace_pareto(source, target, compile_options(**options))
+    chosen = _one_model("--pareto", source, target, options)
+    front = trace_pareto(source, chosen, compile_options(**options))
     if form == "json":
         return to_json(front)
     return render_front_page(front) if form == "html" else render_front(front, *_screen(output))
+
+
+def _one_model(option: str, source: Path, target: str | None, options: dict[str, Any]) -> str:
+    """The target, where an option that solves by itself has all it needs and nothing that it does not look at."""
+    if target is None or source.is_dir():
+        raise click.UsageError(f"{option} compiles: it needs a model and a target, -t TARGET")
+    if options["quantize"]:
+        raise click.UsageError(f"{option} shows the model as it is: leave out --quantize")
+    if options["batch"]:
+        raise click.UsageError(f"{option} shows one batch size: fix it with --dim or --shape instead of --batch")
+    return target
 
 
 def _screen(output: Path | None) -> tuple[int, bool]:

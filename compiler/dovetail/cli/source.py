@@ -19,6 +19,7 @@ _COMPILING = frozenset(
 """The parameters that only a compilation reads."""
 
 if TYPE_CHECKING:
+    from dovetail.compiler import Compilation, CompileOptions
     from dovetail.plan import Plan
 
 
@@ -36,6 +37,15 @@ def load_plan(path: Path, target: str | None, **options: Any) -> "Plan":
     """
     if path.is_dir():
         return _read(path, target)
+    return load_compilation(path, target, **options)[0].plan
+
+
+def load_compilation(path: Path, target: str | None, **options: Any) -> "tuple[Compilation, CompileOptions]":
+    """Return the compilation of the model at `path`, and the options that it is made with.
+
+    Raises:
+        ModelError: as `load_plan`.
+    """
     if not path.exists():
         raise ModelError(f"'{path}' does not exist; give a model's file or a plan's folder")
     if target is None:
@@ -45,7 +55,8 @@ def load_plan(path: Path, target: str | None, **options: Any) -> "Plan":
         raise ModelError(f"'{path}' is a model and needs a target: -t with one of {names}")
     from dovetail.compiler import compile_model  # loads ONNX
 
-    return compile_model(path, target, compile_options(**options)).plan
+    made = compile_options(**options)
+    return compile_model(path, target, made), made
 
 
 def _read(path: Path, target: str | None) -> "Plan":

@@ -226,6 +226,11 @@ def compile_graph(
     """
     tag(graph, target)
     refuse(graph, refusals)
+    return compile_tagged(graph, target, options, prefix)
+
+
+def compile_tagged(graph: Graph, target: Target, options: CompileOptions, prefix: str = "") -> Compilation:
+    """Place and partition a graph by the units and verdicts that are on it; see `compile_graph`."""
     costing = Costing(graph, target, units_of(graph))
     problem = make_problem(graph, target, options.place, costing)
     placed = place(problem, options.placing)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dovetail.compiler.costing import Costing, weakest
 from dovetail.partition import (
     Arrangement,
+    Objective,
     Partition,
     Placed,
     PlaceOptions,
@@ -53,15 +54,14 @@ def predicted(
     They are called what those of the weakest device in use are; launches and tensors that cross are modelled always.
     """
     devices = {partition.device for partition in found.partitions}
-    scale = 1e-6 if options.objective == "edp" else 1e-3
     proven = placed.bound > 0
     return Predicted(
         latency_ms=1e-3 * found.timeline.latency,
         serial_latency_ms=1e-3 * found.serial.latency,
         energy_mj=1e-3 * found.energy,
         period_ms=1e-3 * max(found.serial.loads, default=0.0),
-        value=scale * placed.value,
-        lower_bound=scale * placed.bound if proven else None,
+        value=plan_value(placed.value, options.objective),
+        lower_bound=plan_value(placed.bound, options.objective) if proven else None,
         gap=placed.gap if proven else None,
         solver=placed.solver,
         timed_out=placed.timed_out,
@@ -69,6 +69,11 @@ def predicted(
         alternatives=_alternatives(problem),
         source=weakest(costing.machine.devices[device].costs for device in devices),
     )
+
+
+def plan_value(value: float, objective: Objective) -> float:
+    """A value of `Placed` in the units of the plan: milliseconds, millijoules, or their product."""
+    return (1e-6 if objective == "edp" else 1e-3) * value
 
 
 def _alternatives(problem: Problem) -> tuple[Alternative, ...]:

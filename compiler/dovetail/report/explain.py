@@ -1,19 +1,33 @@
 """Why one operator is where it is: every device's verdict, and what stands around it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, PlanVerdict, Reason, TensorSpec, UnitFigures
+from dovetail.plan.schema import (
+    OBJECTIVE_UNITS,
+    Plan,
+    PlanOperator,
+    PlanPartition,
+    PlanVerdict,
+    Reason,
+    TensorSpec,
+    UnitFigures,
+)
 from dovetail.report.causes import nameless_message, placement_reason
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
-from dovetail.report.figures import source_words
+from dovetail.report.figures import amount, source_words
 from dovetail.report.find import Match
 from dovetail.report.summary import operators_in
 from dovetail.report.text import WIDTH
+from dovetail.report.whatif import pin_rows
 from dovetail.report.words import counted, shape_text, size_text, tensor_bytes
+
+if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
+    from dovetail.compiler.counterfactual import Pin
 
 MAX_NAMES = 8
 """Names listed in one line before the rest is only counted."""
@@ -59,13 +73,28 @@ def explain_operator(plan: Plan, operator: PlanOperator) -> Explanation:
     )
 
 
-def render_explanations(plan: Plan, match: Match, width: int = WIDTH, color: bool = False) -> str:
-    """Return the explanations of all operators of `match` as text."""
+def render_explanations(
+    plan: Plan,
+    match: Match,
+    width: int = WIDTH,
+    color: bool = False,
+    pins: "Mapping[int, tuple[Pin, ...]] | None" = None,
+) -> str:
+    """Return the explanations of all operators of `match` as text.
+
+    Args:
+        plan: it holds the operators.
+        match: which of them.
+        width: columns.
+        color: whether there are colours.
+        pins: for units what other devices would cost; None where nobody can solve that, as of a plan alone.
+    """
     parts: list[RenderableType] = []
     for operator in match.operators:
-        parts += [*_explanation(plan, explain_operator(plan, operator)), Text()]
+        parts += [*_explanation(plan, explain_operator(plan, operator)), *_pinned(plan, operator, pins or {}), Text()]
     for name in match.eliminated:
         parts.append(words((name, STRONG), " folded away at compile time: no device runs it"))
+    parts += _not_pinned(match, pins)
     return draw(parts, width, color)
 
 
@@ -146,6 +175,31 @@ def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[Renderabl
     for reason in verdict.reasons:
         yield words("    ", (reason.rule, STRONG), f": {nameless_message(operator, reason.message)}")
         yield fields(_facts(reason), indent=6)
+
+
+def _pinned(plan: Plan, operator: PlanOperator, pins: "Mapping[int, tuple[Pin, ...]]") -> Iterator[RenderableType]:
+    """Yield what the whole model would cost with the operator elsewhere."""
+    if operator.inside or operator.unit not in pins:
+        return
+    if pins[operator.unit]:
+        yield words(f"  pinned elsewhere, the whole model has ({plan.objective} {_as_it_is(plan)} as it is):")
+        yield fields(pin_rows(pins[operator.unit], plan.predicted.value, plan.objective), indent=4)
+    else:
+        yield words("  pinned elsewhere: no other device takes it")
+
+
+def _not_pinned(match: Match, pins: "Mapping[int, tuple[Pin, ...]] | None") -> Iterator[RenderableType]:
+    """Yield why it is not said what other devices would cost."""
+    if pins is None and match.operators:
+        yield words(
+            ("what pins would cost needs the graph, which a plan does not hold: explain the model instead", DIM)
+        )
+    elif any(operator.unit not in (pins or {}) for operator in match.operators):
+        yield words(("what pins would cost is not placed again for so many operators: name fewer", DIM))
+
+
+def _as_it_is(plan: Plan) -> str:
+    return amount(plan.predicted.value, OBJECTIVE_UNITS.get(plan.objective, ""))
 
 
 def _costs(figures: UnitFigures) -> Iterator[RenderableType]:

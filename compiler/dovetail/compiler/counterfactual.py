@@ -1,0 +1,354 @@
+"""What a change would bring: the same placement problem, solved again with the change."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from dovetail.compiler.driver import Compilation, compile_graph, compile_tagged, load_described, prepare
+from dovetail.compiler.figures import plan_value
+from dovetail.compiler.options import CompileOptions
+from dovetail.compiler.placing import make_problem, matches
+from dovetail.compiler.unit_facts import units_of
+from dovetail.ir import Graph
+from dovetail.partition import Objective, PlaceOptions, Problem, phases, place
+from dovetail.passes.tagging import UnitTag, VerdictTag
+from dovetail.plan.errors import PartitionError
+from dovetail.plan.schema import Plan
+from dovetail.targets import Target, Verdict
+
+TOP: Final = 5
+"""Suggestions that are told."""
+MOST_UNITS: Final = 300
+"""Of a model for which changes are looked for unasked."""
+MOST_GROUPS: Final = 8
+"""Changes that are tried, those of the operators that take longest first."""
+TIME_LIMIT_S: Final = 2.0
+"""After which no further change is tried; most models need a tenth of it."""
+MOST_PINNED: Final = 8
+"""Units whose pins are solved for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a plan is predicted to do."""
+
+    value: float
+    """Of the objective, in the unit that the plan has it in."""
+    latency_ms: float
+    energy_mj: float
+    partitions: int
+    transfers: int
+    transfer_bytes: int | None
+    """None: a tensor has a symbolic size."""
+    operators: tuple[tuple[str, int], ...]
+    """Device id and its number of operators, in the target's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Operators that a device is given, whatever the target says, with all that stays together with them."""
+
+    pattern: str
+    device: str
+    operators: int
+    new: int
+    """How many of them the device does not take by itself."""
+    assumed: int
+    """How many of them are costed with an unknown size or number of iterations as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """A model on a target, and on the same target with devices that take more."""
+
+    model: str
+    target: str
+    objective: Objective
+    source: str
+    """What the figures are: `modelled`, `vendor estimate` or `measured`."""
+    grants: tuple[Grant, ...]
+    before: Outcome
+    after: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What it would bring if the preferred device took operators of one type that one rule keeps off it."""
+
+    rule: str
+    op_type: str
+    operators: int
+    device: str
+    before: float
+    """Value of the objective as in the plan, found by the solver `fast`; `after` alike."""
+    after: float
+    partitions: tuple[int, int]
+    """Before and after."""
+
+    @property
+    def gain(self) -> float:
+        """By how much the objective's value falls."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """The best of the changes that were tried, best first."""
+
+    objective: Objective
+    best: tuple[Suggestion, ...]
+    tried: int
+    untried: int
+
+    @property
+    def reach(self) -> str:
+        """What bounds the number of those that are tried."""
+        return f"at most {MOST_GROUPS} are, of models with up to {MOST_UNITS} units, within {TIME_LIMIT_S:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What the whole model would cost with one unit pinned to a device."""
+
+    device: str
+    value: float | None
+    """Of the objective, in the plan's unit; None where no placement is found."""
+    refusal: str = ""
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Units that are off the preferred device for the same rule, with blocked operators of one type."""
+
+    rule: str
+    op_type: str
+    units: Set[int]
+
+
+def what_if(
+    model: str | Path | bytes, target: str, options: CompileOptions, asked: Sequence[tuple[str, str]]
+) -> WhatIf:
+    """Compile a model as it is, and once more with operators that devices are made to take.
+
+    Args:
+        model: path or bytes of an ONNX model.
+        target: as `compile_model` takes it.
+        options: the same for both; no batch sizes and no quantization.
+        asked: (pattern, device), patterns as in `CompileOptions.place`; all of them at once.
+
+    Raises:
+        PartitionError: an unknown device, or a pattern without operators.
+        ModelError, TargetError: as `compile_model`.
+    """
+    described = load_described(target, options)
+    graph = prepare(model, options)
+    _check(graph, described, asked)
+    before = compile_graph(graph, described, options).plan
+    chosen = [_units_meant(graph, pattern) for pattern, _ in asked]
+    new = [_grant(graph, units, device) for units, (_, device) in zip(chosen, asked, strict=True)]
+    after = compile_tagged(graph, described, options).plan
+    grants = tuple(
+        Grant(pattern, device, len(units), fresh, _assumed(after, units, device))
+        for (pattern, device), units, fresh in zip(asked, chosen, new, strict=True)
+    )
+    made = _outcome(before), _outcome(after)
+    return WhatIf(graph.name, described.ref, options.objective, after.predicted.source, grants, *made)
+
+
+def suggest(
+    compilation: Compilation, options: CompileOptions, time_limit_s: float = TIME_LIMIT_S
+) -> Suggestions | None:
+    """Try for each group of operators off the preferred device what it would bring if that device took them.
+
+    Bounded by `MOST_UNITS` and `MOST_GROUPS` too; every change is solved by the solver `fast`.
+
+    Args:
+        compilation: of `options`; its first batch size is looked at.
+        options: of the placement.
+        time_limit_s: of all changes together. One that it interrupts counts as not tried: its gain would be a guess.
+
+    Returns:
+        None where no rule keeps an operator off the device.
+    """
+    graph, target = compilation.graph, compilation.target
+    deadline = time.monotonic() + time_limit_s
+    groups = _groups(compilation)
+    if not groups:
+        return None
+    if len(units_of(graph)) > MOST_UNITS:
+        return Suggestions(options.objective, (), 0, len(groups))
+    problem = make_problem(graph, target, options.place)
+    found: list[Suggestion] = []
+    with contextlib.suppress(PartitionError):  # the fast solver may miss what keeps the user's bounds
+        before = _solve(problem, options.placing, deadline)
+        for group in sorted(groups, key=lambda each: -_worth(problem, each))[:MOST_GROUPS]:
+            after = _solve(_allow(problem, group.units), options.placing, deadline)
+            if before is None or after is None:
+                break
+            found.append(_suggestion(group, target.devices[0].id, before, after))
+    gaining = [each for each in found if each.gain > 1e-9 * each.before]
+    best = sorted(gaining, key=lambda each: -each.gain)[:TOP]
+    return Suggestions(options.objective, tuple(best), len(found), len(groups) - len(found))
+
+
+def pin_values(compilation: Compilation, options: CompileOptions, units: Sequence[int]) -> dict[int, tuple[Pin, ...]]:
+    """For each unit what the model would cost with it pinned to each other device that takes it.
+
+    Args:
+        compilation: of `options`; its first batch size is looked at.
+        options: of the placement.
+        units: by number; at most `MOST_PINNED` of them are answered for.
+    """
+    problem = make_problem(compilation.graph, compilation.target, options.place)
+    home = {operator.unit: operator.device for operator in compilation.plan.operators}
+    return {
+        unit: tuple(
+            _pin(problem, options.placing, unit, number)
+            for number, device in enumerate(problem.devices)
+            if problem.allowed[unit][number] and device != home[unit]
+        )
+        for unit in units[:MOST_PINNED]
+    }
+
+
+def _pin(problem: Problem, placing: PlaceOptions, unit: int, device: int) -> Pin:
+    try:
+        placed = place(replace(problem, pins={**problem.pins, unit: device}), placing)
+    except PartitionError as error:
+        return Pin(problem.devices[device], None, str(error))
+    return Pin(problem.devices[device], plan_value(placed.value, placing.objective))
+
+
+# --- what devices are given --------------------------------------------------------------------------------------
+
+
+def _check(graph: Graph, target: Target, asked: Sequence[tuple[str, str]]) -> None:
+    devices = [device.id for device in target.devices]
+    for pattern, device in asked:
+        option = f"--what-if '{pattern}={device}'"
+        if device not in devices:
+            raise PartitionError(f"{option}: the target has no such device; it has {', '.join(devices)}")
+        if not any(matches(graph, name, pattern) for name in graph):
+            raise PartitionError(
+                f"{option}: no operator of the compiled model has such a name; write a name, a glob with *, or op:TYPE"
+            )
+
+
+def _units_meant(graph: Graph, pattern: str) -> dict[str, int]:
+    """The operators that a pattern matches, each with its unit."""
+    return {name: graph.tag(name, UnitTag).index for name in graph if matches(graph, name, pattern)}
+
+
+def _grant(graph: Graph, meant: dict[str, int], device: str) -> int:
+    """Make a device's answer `supported` for whole units. Returns for how many of the operators that is new."""
+    new = sum(not _is_taken(graph, name, device) for name in meant)
+    units = set(meant.values())
+    for name in graph:
+        if graph.tag(name, UnitTag).index in units:
+            tag = graph.tag(name, VerdictTag)
+            verdicts = tuple(
+                (each, Verdict("supported", engine=verdict.engine) if each == device else verdict)
+                for each, verdict in tag.verdicts
+            )
+            graph.set_tag(name, replace(tag, verdicts=verdicts))
+    return new
+
+
+def _is_taken(graph: Graph, name: str, device: str) -> bool:
+    return graph.tag(name, VerdictTag).on(device).state in ("supported", "soft")
+
+
+def _assumed(plan: Plan, meant: dict[str, int], device: str) -> int:
+    costs = [
+        verdict.cost
+        for operator in plan.operators
+        if operator.name in meant and not operator.inside
+        for verdict in operator.verdicts
+        if verdict.device == device
+    ]
+    return sum(cost is not None and plan.costs[cost].assumed for cost in costs)
+
+
+def _outcome(plan: Plan) -> Outcome:
+    predicted = plan.predicted
+    assert predicted.value is not None
+    assert predicted.latency_ms is not None
+    assert predicted.energy_mj is not None
+    sizes = [transfer.bytes for transfer in plan.transfers]
+    known = [size for size in sizes if size is not None]
+    counts = Counter(operator.device for operator in plan.operators if not operator.inside)
+    return Outcome(
+        value=predicted.value,
+        latency_ms=predicted.latency_ms,
+        energy_mj=predicted.energy_mj,
+        partitions=len(plan.partitions),
+        transfers=len(sizes),
+        transfer_bytes=sum(known) if len(known) == len(sizes) else None,
+        operators=tuple((device.id, counts[device.id]) for device in plan.devices),
+    )
+
+
+# --- suggestions -------------------------------------------------------------------------------------------------
+
+
+def _groups(compilation: Compilation) -> list[_Group]:
+    """Units off the preferred device, by the rule and the type of the operator that keep them off it."""
+    graph, first = compilation.graph, compilation.target.devices[0].id
+    away = {each.name for each in compilation.plan.operators if not each.inside and each.device != first}
+    groups: dict[tuple[str, str], set[int]] = {}
+    for index, unit in enumerate(units_of(graph)):
+        blocked = next(_blocked(graph, unit, first), None) if unit[0] in away else None
+        if blocked is not None:
+            rule = graph.tag(blocked, VerdictTag).on(first).reasons[0].rule
+            groups.setdefault((rule, graph.node(blocked).op_type), set()).add(index)
+    return [_Group(rule, op_type, frozenset(units)) for (rule, op_type), units in groups.items()]
+
+
+def _blocked(graph: Graph, unit: Sequence[str], device: str) -> Iterator[str]:
+    """The operators of a unit that a device does not take, the main one first: others may only follow it."""
+    for name in (graph.tag(unit[0], UnitTag).main, *unit):
+        if not _is_taken(graph, name, device):
+            yield name
+
+
+def _worth(problem: Problem, group: _Group) -> float:
+    """Microseconds that the units of a group take on the CPU."""
+    assert problem.costs is not None
+    return float(problem.costs.unit_latency[sorted(group.units), -1].sum())
+
+
+def _allow(problem: Problem, units: Set[int]) -> Problem:
+    """The problem whose first device takes some more units.
+
+    What a unit costs on a device does not depend on its being refused there, so the costs hold.
+    """
+    allowed = tuple((True, *row[1:]) if unit in units else row for unit, row in enumerate(problem.allowed))
+    return replace(problem, allowed=allowed)
+
+
+def _solve(problem: Problem, placing: PlaceOptions, deadline: float) -> tuple[float, int] | None:
+    """The objective's value in the plan's unit, and the number of partitions; None where the time is over."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return None
+    placed = place(problem, replace(placing, solver="fast", time_limit_s=left))
+    if placed.timed_out:
+        return None
+    return plan_value(placed.value, placing.objective), len(phases.partition(problem, placed.placement))
+
+
+def _suggestion(group: _Group, device: str, before: tuple[float, int], after: tuple[float, int]) -> Suggestion:
+    return Suggestion(
+        rule=group.rule,
+        op_type=group.op_type,
+        operators=len(group.units),
+        device=device,
+        before=before[0],
+        after=after[0],
+        partitions=(before[1], after[1]),
+    )
