@@ -9,7 +9,7 @@ import pytest
 from onnx import parser
 
 from dovetail.compiler import CompileOptions, compile_model
-from dovetail.plan import PartitionError, Plan, TargetError, read_plan
+from dovetail.plan import PartitionError, Plan, RunError, TargetError, read_plan
 from dovetail.runtime import Executor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,3 +179,12 @@ def test_the_same_model_gives_the_same_files(tmp_path: Path) -> None:
     model = ROOT / "sample_models" / "mobilenet_v2_qdq.onnx"
     plans = [compile_model(model, "qualcomm-hexagon-htp").save(tmp_path / f"{n}.plan") for n in "ab"]
     assert read_plan(plans[0]) == read_plan(plans[1])
+
+
+def test_a_model_without_operators_is_run_all_the_same(tmp_path: Path) -> None:
+    empty = parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (float[2] x) => (float[2] x) { }')
+    plan = compile_model(empty.SerializeToString(), THREE).save(tmp_path / "p.plan")
+    with Executor(plan) as executor:
+        np.testing.assert_array_equal(executor.run({"x": np.ones(2, np.float32)})["x"], np.ones(2))
+    with pytest.raises(RunError, match="closed"):
+        executor.run({"x": np.ones(2, np.float32)})

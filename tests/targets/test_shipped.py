@@ -207,7 +207,10 @@ def test_integers_run_on_v68() -> None:
 def test_ethos_asks_for_a_quantized_model() -> None:
     verdict = load_target("arm-ethos-u85").device("npu").verdict(conv())
     assert verdict.state == "unsupported"
-    assert (verdict.reasons[0].rule, verdict.reasons[0].fix) == ("quant", "quantize the model to int8 (--quantize int8, or Q/DQ in its file)")
+    assert (verdict.reasons[0].rule, verdict.reasons[0].fix) == (
+        "quant",
+        "quantize the model to int8 (--quantize int8, or Q/DQ in its file)",
+    )
     assert "vela --supported-ops-report" in verdict.reasons[0].source
 
 

@@ -60,7 +60,9 @@ def takes(target: str, view: OperatorView) -> bool:
 
 class TestWarboy:
     def test_asks_for_a_quantized_model(self) -> None:
-        assert refusal("furiosa-warboy", conv()).fix == "quantize the model to int8 (--quantize int8, or Q/DQ in its file)"
+        assert (
+            refusal("furiosa-warboy", conv()).fix == "quantize the model to int8 (--quantize int8, or Q/DQ in its file)"
+        )
         assert takes("furiosa-warboy", quantized(conv()))
         assert takes("furiosa-warboy", quantized(conv(), "uint8"))
         assert "int16" in refusal("furiosa-warboy", quantized(conv(), "int16")).message

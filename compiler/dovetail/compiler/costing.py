@@ -103,7 +103,9 @@ class Costing:
         totals = np.zeros(len(self.machine.devices))
         for key in self._keys:
             totals += self._kinds[key].memory
-        largest = np.max([kind.activations for kind in self._kinds.values()], axis=0, initial=0.0)
+        largest = np.zeros(len(self.machine.devices))
+        for kind in self._kinds.values():
+            largest = np.maximum(largest, kind.activations)
         self._resident = tuple(
             resident_share(device, float(total), float(room))
             for total, room, device in zip(totals, largest, self.machine.devices, strict=True)

@@ -35,6 +35,7 @@ class Dispatcher:
         self._folder = folder
         self._devices = devices
         self._lock = threading.Lock()
+        self._closed = False
         self._version, self._resets = devices.version, devices.resets
         self._workers = {partition.id: self._place(partition) for partition in plan.partitions}
 
@@ -44,7 +45,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Drop all workers and their sessions."""
-        self._workers = {}
+        self._closed, self._workers = True, {}
 
     def workers(self) -> dict[str, Worker]:
         """The workers as they are now; of a device that is left alone or tried again, as they have to be.
@@ -53,7 +54,7 @@ class Dispatcher:
             RunError: If no device takes a partition any more, or if the dispatcher is closed.
         """
         with self._lock:
-            if not self._workers:
+            if self._closed:
                 raise RunError("the executor is closed; make a new one")
             if self._version != self._devices.version:
                 self._refresh()

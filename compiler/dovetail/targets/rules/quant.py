@@ -73,7 +73,11 @@ class QuantRule(TensorRule):
         """Test `op`."""
         if self.required:
             got = _floats(op)
-            return Broken(got, "quantize the model to int8 (--quantize int8, or Q/DQ in its file)") if has_float(op) else None
+            return (
+                Broken(got, "quantize the model to int8 (--quantize int8, or Q/DQ in its file)")
+                if has_float(op)
+                else None
+            )
         if self.forbidden:
             return Broken("quantized", "leave this operator in float") if op.quantized else None
         if self.same_scale:
