@@ -112,9 +112,10 @@ def _suggestions(found: "Suggestions") -> Iterator[RenderableType]:
     yield heading("what would help most")
     for suggestion in found.best:
         yield words(_suggestion(suggestion, found.objective))
-    if not found.best and found.tried:
-        one = "the one change" if found.tried == 1 else f"none of the {found.tried} changes"
-        yield words(f"{one} that {'was' if found.tried == 1 else 'were'} tried lowers the {found.objective}")
+    if found.tried == 1 and not found.best:
+        yield words(f"the one change that was tried does not lower the {found.objective}")
+    elif found.tried and not found.best:
+        yield words(f"none of the {found.tried} changes that were tried lowers the {found.objective}")
     if found.untried:
         yield words((f"not tried: {counted(found.untried, 'more change')}; {found.reach}", DIM))
 
