@@ -7,7 +7,8 @@ import pytest
 from tests.conftest import model_from_text
 
 from dovetail.compiler import Compilation, CompileOptions, compile_model
-from dovetail.compiler.counterfactual import MOST_GROUPS, MOST_PINNED, MOST_UNITS, pin_values, suggest, what_if
+from dovetail.compiler.counterfactual import MOST_GROUPS, MOST_PINNED, MOST_UNITS, pin_values, suggest
+from dovetail.compiler.granting import what_if
 from dovetail.compiler.placing import make_problem
 from dovetail.partition import OBJECTIVES, Objective, Placement, evaluate, phases
 from dovetail.plan import PartitionError

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dovetail.compiler.counterfactual import Grant, Outcome, Pin, Suggestion, Suggestions, WhatIf
+from dovetail.compiler.counterfactual import Pin, Suggestion, Suggestions
+from dovetail.compiler.granting import Grant, Outcome, WhatIf
 from dovetail.report.console import draw, fields
 from dovetail.report.whatif import change, pin_rows, render_suggestions, render_what_if
 

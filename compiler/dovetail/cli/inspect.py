@@ -97,7 +97,7 @@ def _what_if(
     output: Path | None,
     options: dict[str, Any],
 ) -> str:
-    from dovetail.compiler.counterfactual import what_if
+    from dovetail.compiler.granting import what_if
     from dovetail.report.whatif import render_what_if, render_what_if_json
 
     chosen = _one_model("--what-if", source, target, options)

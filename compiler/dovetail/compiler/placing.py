@@ -74,7 +74,12 @@ def _limits(target: Target) -> dict[int, DeviceLimits]:
 
 
 def _allows(graph: Graph, unit: Sequence[str], device: str) -> bool:
-    return all(graph.tag(name, VerdictTag).on(device).state in ("supported", "soft") for name in unit)
+    return all(is_taken(graph, name, device) for name in unit)
+
+
+def is_taken(graph: Graph, name: str, device: str) -> bool:
+    """Whether a device takes a node, be it at a price."""
+    return graph.tag(name, VerdictTag).on(device).state in ("supported", "soft")
 
 
 def _pins(graph: Graph, devices: tuple[str, ...], place: Sequence[tuple[str, str]]) -> dict[int, int]:

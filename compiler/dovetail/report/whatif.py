@@ -14,7 +14,8 @@ from dovetail.report.text import WIDTH
 from dovetail.report.words import counted, size_text
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
-    from dovetail.compiler.counterfactual import Grant, Outcome, Pin, Suggestion, Suggestions, WhatIf
+    from dovetail.compiler.counterfactual import Pin, Suggestion, Suggestions
+    from dovetail.compiler.granting import Grant, Outcome, WhatIf
 
 _SAME = 5e-4
 """Relative changes below are not told from rounding."""
