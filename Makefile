@@ -42,7 +42,7 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 test-all: lint
 	$(BIN)/python -m pytest -q -m "slow or not slow"
