@@ -13,7 +13,7 @@ from dovetail.partition.arrays import Bools, Weights, make_weights
 from dovetail.partition.bounded import Limit
 from dovetail.partition.hull import trace_front
 from dovetail.partition.place import make_search
-from dovetail.partition.product import least_product, lowest_corner
+from dovetail.partition.product import _tangent, least_product, lowest_corner
 from dovetail.partition.search import Search, memory_weights
 from dovetail.plan.errors import PartitionError
 
@@ -117,3 +117,13 @@ def test_the_lowest_corner_above_lines_by_hand(
     lines: list[tuple[float, float, float]], corner: tuple[float, float]
 ) -> None:
     assert lowest_corner(lines) == pytest.approx(corner)
+
+
+@pytest.mark.parametrize(
+    ("corner", "factors"),
+    [((2.0, 4.0), (1.0, 0.5)), ((3.0, 0.0), (0.0, 1.0)), ((0.0, 0.0), (1.0, 1.0)), ((1e9, 1.0), (1e-9, 1.0))],
+)
+def test_the_next_sum_touches_the_product_in_its_corner(
+    corner: tuple[float, float], factors: tuple[float, float]
+) -> None:
+    assert _tangent(corner) == pytest.approx(factors)

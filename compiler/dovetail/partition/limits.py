@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dovetail.partition.limit_rules import RULES
 from dovetail.partition.phases import partition
 from dovetail.partition.problem import Moved, Partition, Placement, Problem
+from dovetail.plan.errors import PartitionError
 
 
 def enforce(problem: Problem, placement: Placement) -> Placement:
@@ -39,7 +40,10 @@ def enforce(problem: Problem, placement: Placement) -> Placement:
 
 def are_kept(problem: Problem, partitions: tuple[Partition, ...]) -> bool:
     """Whether partitions keep every limit of every device."""
-    return not _first_moves(problem, partitions)
+    try:
+        return not _first_moves(problem, partitions)
+    except PartitionError:  # nothing could be moved that would keep it
+        return False
 
 
 def _first_moves(problem: Problem, partitions: tuple[Partition, ...]) -> Sequence[Moved]:

@@ -68,8 +68,8 @@ def least_product(
 def _tangent(corner: tuple[float, float]) -> tuple[float, float]:
     """The factors of the sum that touches the product in a corner, of the size of 1: HiGHS fails on large numbers."""
     latency, energy = corner
-    most = max(latency, energy, 1e-300)
-    return energy / most, latency / most
+    most = max(latency, energy)
+    return (energy / most, latency / most) if most > 0 else (1.0, 1.0)
 
 
 class _Sums:
