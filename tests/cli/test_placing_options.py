@@ -5,23 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from dovetail.cli.main import program
+from tests.cli.calling import dovetail, refusal
 
 MODELS = Path(__file__).parents[2] / "sample_models"
 ORIN = ("-t", "nvidia-orin-dla")
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
-
-
-def refusal(*arguments: object) -> str:
-    result = dovetail(*arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture

@@ -34,12 +34,20 @@ except PlanError as problem:
 """
 
 
+NEW = dict.fromkeys(("0.onnx", "1.onnx", "e.onnx"), b"new" + bytes(100_000))
+"""What it writes beside plan.json."""
+
+
 def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in files_of(folder)}
+
+
+def payloads(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "partitions").iterdir()}
 
 
 def damages(good: bytes) -> Iterator[bytes]:
@@ -120,16 +128,22 @@ def test_a_writer_that_is_killed_leaves_the_old_plan_or_none(plan_folder: Path, 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 def test_at_any_time_of_a_kill_the_plan_is_the_old_or_the_new(plan_folder: Path, source: Path) -> None:
+    old = payloads(plan_folder)
     seen = set()
-    for delay in range(12):
+    for delay in (*(0.02 * step for step in range(12)), None):  # the last one is left to finish
         command = [sys.executable, "-c", WRITE, str(plan_folder), str(source)]
         with subprocess.Popen(command) as writer:
-            time.sleep(0.02 * delay)
-            writer.kill()
+            if delay is not None:
+                time.sleep(delay)
+                writer.kill()
         aside = [path for path in plan_folder.parent.glob(".dovetail-*.old") if (path / "plan.json").is_file()]
-        read_plan(plan_folder if plan_folder.exists() else aside[0])
-        seen.add(plan_folder.exists())
-    assert True in seen
+        there = plan_folder if plan_folder.exists() else aside[0]
+        read_plan(there)
+        found = payloads(there)
+        assert found in (old, NEW)
+        seen.add("old" if found == old else "new")
+    assert plan_folder.exists()
+    assert seen == {"old", "new"}
 
 
 def test_writing_again_leaves_nothing_beside_it(plan: Plan, plan_folder: Path) -> None:
