@@ -25,15 +25,18 @@ def old(plan: Plan) -> dict[str, Any]:
     for partition in document["partitions"]:
         del partition["after"], partition["concurrent"], partition["compiled_file"]
     for operator in document["operators"]:
+        del operator["fallback"]
         for verdict in operator["verdicts"]:
             del verdict["cost"]
+            for reason in verdict["reasons"]:
+                del reason["code"]
     return document
 
 
 def test_an_older_plan_is_read(plan: Plan, old: dict[str, Any]) -> None:
     read = plan_from_json(json.dumps(old))
     validate(read)
-    assert read.schema_version == 2
+    assert read.schema_version == 3
     assert (read.steps, read.slots, read.devices, read.transfers) == (
         plan.steps,
         plan.slots,
@@ -61,7 +64,7 @@ def test_a_plan_of_today_is_left_alone(plan: Plan) -> None:
     assert migrate(json.loads(json.dumps(document))) == document
 
 
-@pytest.mark.parametrize("version", [0, -1, 3, 99, True, "1", None])
+@pytest.mark.parametrize("version", [0, -1, 4, 99, True, "1", None])
 def test_only_known_versions_are_migrated(plan: Plan, version: object) -> None:
     document = json.loads(plan_to_json(plan)) | {"schema_version": version}
     assert migrate(dict(document)) == document
@@ -70,8 +73,8 @@ def test_only_known_versions_are_migrated(plan: Plan, version: object) -> None:
 
 
 def test_a_plan_of_a_newer_schema_is_refused_by_name(plan: Plan) -> None:
-    newer = json.dumps(json.loads(plan_to_json(plan)) | {"schema_version": 3, "surprise": 1})
-    with pytest.raises(PlanError, match=r"plan\.json: schema_version: expected 2, got 3; update Dovetail"):
+    newer = json.dumps(json.loads(plan_to_json(plan)) | {"schema_version": 4, "surprise": 1})
+    with pytest.raises(PlanError, match=r"plan\.json: schema_version: expected 3, got 4; update Dovetail"):
         plan_from_json(newer)
 
 

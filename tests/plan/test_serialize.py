@@ -102,8 +102,8 @@ def _set(*path: str | int) -> Any:
         (_set("surprise"), 1, "surprise: expected no such field, got 1"),
         (_set("steps", 0, "surprise"), 1, "steps[0].surprise: expected no such field, got 1"),
         (_set("schema_version"), "1", "schema_version: expected int, got '1'"),
-        (_set("schema_version"), 3, "schema_version: expected 2, got 3; update Dovetail"),
-        (_set("schema_version"), 0, "schema_version: expected 2, got 0; compile the model again"),
+        (_set("schema_version"), 4, "schema_version: expected 3, got 4; update Dovetail"),
+        (_set("schema_version"), 0, "schema_version: expected 3, got 0; compile the model again"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_place(plan: Plan, change: Any, value: object, message: str) -> None:

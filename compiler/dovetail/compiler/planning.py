@@ -1,14 +1,13 @@
 """From a placed, partitioned graph to the plan's data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from dovetail.compiler.costing import Costing
+from dovetail.compiler.fallbacks import Fallbacks, holder_reason
 from dovetail.compiler.figures import UnitCosts, overlapping, partition_figures, predicted, unit_costs
 from dovetail.compiler.limit_notes import limit_notes
 from dovetail.compiler.options import CompileOptions
-from dovetail.compiler.placing import matches
 from dovetail.compiler.schedule import Handed, make_schedule
-from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Border, Graph, tensor_spec
 from dovetail.lowering import Piece
 from dovetail.partition import Arrangement, Partition, Placed, Placement, Problem
@@ -23,7 +22,7 @@ from dovetail.plan.schema import (
     PlanVerdict,
     State,
 )
-from dovetail.targets import Device, Target, Verdict
+from dovetail.targets import Device, Target
 
 
 def make_plan(
@@ -128,19 +127,14 @@ def _operators(
     options: CompileOptions,
 ) -> Iterator[PlanOperator]:
     home = {name: piece.id for piece in pieces for name in piece.nodes}
-    moved = {each.unit: each.cause for each in placement.moved}
-    units = units_of(graph)
+    why = Fallbacks(graph, target, placement, figures, options)
     for name in graph:
         node, unit = graph.node(name), graph.tag(name, UnitTag)
-        number = placement.device_of[unit.index]
-        device = target.devices[number]
+        device = target.devices[placement.device_of[unit.index]]
         origins = graph.origins(name)
         costs = figures.place[unit.index]
-        here = figures.table[costs[number]]
-        reason = ""
-        if device is not target.devices[0]:
-            reason = _reason(graph, name, units[unit.index], target, moved, options.place)
-            reason = reason or _dearer(figures, costs, target, number, options)
+        here = figures.table[costs[placement.device_of[unit.index]]]
+        reasons = why.of(name)
         yield PlanOperator(
             name=name,
             op_type=node.op_type,
@@ -149,27 +143,18 @@ def _operators(
             partition=home[name],
             unit=unit.index,
             verdicts=_verdicts(graph.tag(name, VerdictTag), costs),
-            reason=reason,
+            reason="; ".join(reason.message for reason in reasons),
             origins=() if origins == (name,) else origins,
             cost={"latency_us": here.latency_us, "energy_uj": here.energy_uj} if name == unit.main else None,
+            fallback=reasons[0] if reasons else None,
         )
         if graph.has_bodies(name):
-            yield from _body(graph, name, device, home[name], unit.index)
+            yield from _body(graph, name, device, home[name], unit.index, away=bool(reasons))
 
 
-def _dearer(figures: UnitCosts, costs: Sequence[int], target: Target, number: int, options: CompileOptions) -> str:
-    """Why an operator is elsewhere though the first device takes it: by cost."""
-    first, here = target.devices[0].id, target.devices[number].id
-    there, own = figures.table[costs[0]], figures.table[costs[number]]
-    return (
-        f"costs less here for the whole model ({options.objective}); alone it takes {own.latency_us:.3g} us and "
-        f"{own.energy_uj:.3g} uJ on {here}, {there.latency_us:.3g} us and {there.energy_uj:.3g} uJ on {first}, before "
-        "launches and transfers"
-    )
-
-
-def _body(graph: Graph, name: str, device: Device, partition: str, unit: int) -> Iterator[PlanOperator]:
+def _body(graph: Graph, name: str, device: Device, partition: str, unit: int, away: bool) -> Iterator[PlanOperator]:
     for inner, op_type, domain, verdicts in graph.tag(name, BodyTag).operators:
+        reason = holder_reason(name)
         yield PlanOperator(
             name=inner,
             op_type=op_type,
@@ -178,9 +163,13 @@ def _body(graph: Graph, name: str, device: Device, partition: str, unit: int) ->
             partition=partition,
             unit=unit,
             verdicts=_verdicts(verdicts),
-            reason=f"runs where '{name}' runs, whose body holds it",
+            reason=reason.message,
             inside=name,
+            fallback=reason if away else None,
         )
+
+
+_TAKEN: tuple[State, ...] = ("supported", "soft")
 
 
 def _verdicts(tag: VerdictTag, costs: Sequence[int] = ()) -> tuple[PlanVerdict, ...]:
@@ -188,40 +177,3 @@ def _verdicts(tag: VerdictTag, costs: Sequence[int] = ()) -> tuple[PlanVerdict, 
         PlanVerdict(device, v.state, v.reasons, v.engine, costs[number] if costs and v.state in _TAKEN else None)
         for number, (device, v) in enumerate(tag.verdicts)
     )
-
-
-def _reason(
-    graph: Graph,
-    name: str,
-    members: Sequence[str],
-    target: Target,
-    moved: Mapping[int, str],
-    place: Sequence[tuple[str, str]],
-) -> str:
-    """Why an operator is not on the target's first device; empty where nothing but its cost speaks against that."""
-    pins = [f"pinned by --place '{pattern}={to}'" for pattern, to in place if _means_one(graph, members, pattern)]
-    if pins:
-        return pins[-1]
-    unit = graph.tag(name, UnitTag)
-    if unit.index in moved:
-        return moved[unit.index]
-    for member in (name, *members):
-        words = _words(graph.tag(member, VerdictTag).on(target.devices[0].id))
-        if words:
-            return words
-    taken = all(graph.tag(member, VerdictTag).on(target.devices[0].id).state in _TAKEN for member in members)
-    return "" if taken else f"stays with '{unit.main}'"
-
-
-def _means_one(graph: Graph, members: Sequence[str], pattern: str) -> bool:
-    """Whether a pin means a unit: one of its members is enough, as all of them stay together."""
-    return any(matches(graph, member, pattern) for member in members)
-
-
-_TAKEN: tuple[State, ...] = ("supported", "soft")
-
-
-def _words(verdict: Verdict) -> str:
-    if verdict.state in _TAKEN:
-        return ""
-    return "; ".join(reason.message for reason in verdict.reasons)

@@ -12,6 +12,8 @@ PLACEMENT_RULE = "placement"
 UNIT_RULE = "unit"
 """The rule of an operator that only goes where its Q/DQ group goes: what keeps the group is the cause, not this."""
 
+_CHOSEN = frozenset({PLACEMENT_RULE, "cost", "pinned", "limit"})
+"""Rules of a placement: the device would take the operator."""
 _OWN_COSTS = "; alone it takes "
 _VALUE = "\0"
 """Marks the place of the value found in a template; no message holds it."""
@@ -64,7 +66,7 @@ def reasons_against(operator: PlanOperator, device: str) -> tuple[Reason, ...]:
     for verdict in operator.verdicts:
         if verdict.device == device and verdict.state in ("unsupported", "unknown"):
             return verdict.reasons
-    return (Reason(rule=PLACEMENT_RULE, message=operator.reason, got="", allowed=""),)
+    return (operator.fallback or Reason(rule=PLACEMENT_RULE, message=operator.reason, got="", allowed=""),)
 
 
 def placement_reason(operator: PlanOperator) -> str:
@@ -88,7 +90,7 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
 
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
-    if reason.rule == PLACEMENT_RULE:  # it quotes the user's own option, or ends with the operator's own costs
+    if reason.rule in _CHOSEN:  # it quotes the user's own option, or ends with the operator's own costs
         return reason.message.partition(_OWN_COSTS)[0]
     text = nameless_message(operator, reason.message)
     # first the value: it may quote a tensor's name itself

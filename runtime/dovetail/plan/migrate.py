@@ -58,6 +58,18 @@ def _one_to_two(document: Document) -> None:
             _complete(verdict, {"cost": None})
 
 
+def _two_to_three(document: Document) -> None:
+    """Schema 3 knows codes of reasons, and for each operator the one that decided; older plans have only its words."""
+    document["schema_version"] = 3
+    variants = _records(document.get("variants"))
+    operators = [each for part in (document, *variants) for each in _records(part.get("operators"))]
+    for operator in operators:
+        _complete(operator, {"fallback": None})
+        for verdict in _records(operator.get("verdicts")):
+            for reason in _records(verdict.get("reasons")):
+                _complete(reason, {"code": ""})
+
+
 def _complete(record: object, defaults: Mapping[str, object]) -> None:
     if isinstance(record, dict):
         for name, value in defaults.items():
@@ -68,4 +80,4 @@ def _records(items: object) -> list[Document]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-_STEPS: Final[Mapping[int, Callable[[Document], None]]] = {1: _one_to_two}
+_STEPS: Final[Mapping[int, Callable[[Document], None]]] = {1: _one_to_two, 2: _two_to_three}

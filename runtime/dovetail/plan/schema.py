@@ -7,7 +7,9 @@ Names of nodes and tensors are those of the user's ONNX model.
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-SCHEMA_VERSION = 2
+from dovetail.plan.codes import code_of
+
+SCHEMA_VERSION = 3
 OBJECTIVE_UNITS: Final = {"latency": "ms", "energy": "mJ", "edp": "ms*mJ", "throughput": "ms a request"}
 """Of `Predicted.value`, by `Plan.objective`."""
 
@@ -106,6 +108,13 @@ class Reason:
     confidence: str = "high"
     fix: str = ""
     """What the user can do, where that is known."""
+    code: str = ""
+    """Of the rule, as `dovetail.plan.codes` has it: `DV104`. It need not be given."""
+
+    def __post_init__(self) -> None:
+        """Complete the code."""
+        if not self.code:
+            object.__setattr__(self, "code", code_of(self.rule))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,9 @@ class PlanOperator:
     """Name of the If, Loop or Scan operator whose body holds it; empty at the top."""
     cost: dict[str, float] | None = None
     """`latency_us` and `energy_uj` of its unit where it is placed, for the unit's main operator alone."""
+    fallback: Reason | None = None
+    """Why it is not on the first device of the target, as what decided it: the first rule that keeps it off, a pin, a
+    limit of the target, or its cost. None where it is there."""
 
 
 @dataclass(frozen=True, slots=True)

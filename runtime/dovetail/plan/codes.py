@@ -1,0 +1,82 @@
+"""The codes of reasons: one for each rule that can keep an operator off a device.
+
+A code never changes its meaning: scripts and suppressions name them. `DV1..` are rules of a device about one operator,
+`DV2..` say that it goes where others go, `DV3..` that the placement chose, `DV4..` what a compiler or a backend said.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What all reasons of one code have in common."""
+
+    code: str
+    """`DV104`."""
+    rule: str
+    """The rule's kind, as `Reason.rule` holds it."""
+    title: str
+    """In few words what is wrong, without a full stop."""
+    fix: str
+    """What helps as a rule, where a reason knows nothing better."""
+
+
+_TO_STATIC: Final = "give the shapes of the model's inputs, --shape NAME=1,3,224,224 or --dim NAME=1"
+_ATTRIBUTE: Final = "change the attribute in the model, or build it of operators that the device takes"
+_SIZE: Final = "change the model's size there, or split the operator"
+
+CODES: Final = (
+    Code("DV101", "op_list", "the device does not know the operator", "build it of operators that it takes"),
+    Code("DV102", "opset", "the operator's version is not taken", "export the model for an opset that is"),
+    Code("DV103", "arch", "this chip of the family does not take it", "choose a newer variant of the target"),
+    Code("DV104", "dtype", "the element type is not taken", "cast or quantize the model to a type that is"),
+    Code("DV105", "rank", "the number of dimensions is not taken", "reshape around the operator"),
+    Code("DV106", "static_shape", "a dimension is not known", _TO_STATIC),
+    Code("DV107", "no_zero_dim", "a dimension is 0", "leave out the operator: its tensor is empty"),
+    Code("DV108", "dim_range", "a dimension is too small or too large", _SIZE),
+    Code("DV109", "dim_multiple", "a dimension is not a multiple", "pad the dimension to the next multiple"),
+    Code("DV110", "dim_in", "a dimension has a size that is not taken", _SIZE),
+    Code("DV111", "attr_in", "an attribute has a value that is not taken", _ATTRIBUTE),
+    Code("DV112", "attr_not_in", "an attribute has a value that is excluded", _ATTRIBUTE),
+    Code("DV113", "attr_absent", "an attribute must not be there", _ATTRIBUTE),
+    Code("DV114", "attr_range", "an attribute is too small or too large", _ATTRIBUTE),
+    Code("DV115", "axis_in", "the axis is not taken", "transpose around the operator"),
+    Code("DV116", "const_input", "an input must be constant", "make it an initializer, or --bind NAME=VALUE"),
+    Code("DV117", "const_value", "a constant has a value that is not taken", "change the constant in the model"),
+    Code("DV118", "input_count", "too few or too many inputs", "split the operator, or leave out an optional input"),
+    Code("DV119", "output_count", "too few or too many outputs", "split the operator, or leave out an optional output"),
+    Code("DV120", "broadcast", "the shapes broadcast in a way that is not taken", "expand the smaller input first"),
+    Code("DV121", "quant", "the quantization is not of a form that is taken", "quantize the model again, in that form"),
+    Code("DV122", "mode_in", "a mode has a value that is not taken", "export the operator with another mode"),
+    Code("DV123", "engine", "an engine of the device does not take it", "see the rule for the engine that would"),
+    Code("DV124", "lowering", "the vendor's tool rewrites it for another processor", "replace it by other operators"),
+    Code("DV125", "only_in_pattern", "it is only taken as part of a pattern", "export the whole pattern unbroken"),
+    Code("DV126", "predicate", "a condition of the device does not hold", "change what the condition speaks of"),
+    Code("DV127", "table", "its sizes are not in the device's table", _SIZE),
+    Code("DV201", "unit", "it stays with the operator of its group", "what keeps that operator off is the cause"),
+    Code("DV202", "body", "an operator in its body is not taken", "what keeps that operator off is the cause"),
+    Code("DV203", "inside", "it runs where the operator runs whose body holds it", "move that operator"),
+    Code("DV301", "cost", "the whole model costs less this way", "nothing: --place 'NAME=npu' would cost more"),
+    Code("DV302", "pinned", "it was put there by hand", "take the --place away"),
+    Code("DV303", "limit", "the device takes no more partitions like this", "pin other operators away from the device"),
+    Code("DV401", "backend", "the backend can't run it", "run it on a device with another backend"),
+    Code("DV402", "probe", "the vendor's compiler refused it when it was probed", "probe again with a newer compiler"),
+    Code("DV403", "compile", "the vendor's compiler refused it", "try a newer compiler, or another form"),
+    Code("DV404", "numerics", "the device computes it too inexactly", "see its errors; keep it in a wider type"),
+)
+"""In the order of their numbers."""
+
+_BY_RULE: Final = {each.rule: each for each in CODES}
+_BY_CODE: Final = {each.code: each for each in CODES}
+
+
+def code_of(rule: str) -> str:
+    """The code of a rule's kind; empty for a kind that has none, as of a plan that a newer Dovetail wrote."""
+    found = _BY_RULE.get(rule)
+    return found.code if found else ""
+
+
+def find_code(text: str) -> Code | None:
+    """The code of that name, in any case (`dv104`), or of that rule's kind (`dtype`); None where there is none."""
+    return _BY_CODE.get(text.upper()) or _BY_RULE.get(text)
