@@ -91,8 +91,15 @@ def test_explain_says_what_each_other_device_would_cost(model: str) -> None:
     assert re.search(r"on gpu +latency \S+ ms, \+\d+ %", text)
 
 
-def test_explain_says_where_no_other_device_takes_an_operator(model: str) -> None:
-    assert "pinned elsewhere: no other device takes it" in dovetail("explain", model, "features.0.conv", *U85).stdout
+def test_explain_says_what_it_would_bring_if_a_device_took_an_operator(model: str) -> None:
+    said = dovetail("explain", model, "features.0.conv", *U85).stdout.splitlines()
+    (line,) = (line for line in said if "if npu took it" in line)
+    assert re.fullmatch(r" +if npu took it  latency [\d.]+ ms, -[\d.]+ %", line)
+
+
+def test_explain_says_where_there_is_no_other_device(model: str) -> None:
+    said = dovetail("explain", model, "features.0.conv", "-t", "cpu-only").stdout
+    assert "pinned elsewhere: no other device takes it" in said
 
 
 def test_explain_of_many_operators_places_nothing_again(model: str) -> None:

@@ -202,12 +202,22 @@ def test_a_pin_costs_what_the_model_pinned_by_the_user_costs(folder: Path) -> No
     units = {operator.name: operator.unit for operator in compiled.plan.operators}
     home = {operator.name: operator.device for operator in compiled.plan.operators}
     pins = pin_values(compiled, options, tuple(units.values()))
-    assert pins[units["sin"]] == ()
     for name in ("m1", "norm1", "m3"):
         (pin,) = pins[units[name]]
         assert pin.device != home[name]
         pinned = compile_model(model(), taken, CompileOptions(place=((name, pin.device),)))
         assert pin.value == pytest.approx(value(pinned), rel=1e-6)
+
+
+def test_a_refused_operator_is_told_what_the_model_would_cost_if_the_device_took_it(folder: Path) -> None:
+    options = CompileOptions()
+    compiled = compile_model(model(), target(folder, "MatMul", "LayerNormalization"), options)
+    unit = next(each.unit for each in compiled.plan.operators if each.name == "sin")
+    (pin,) = pin_values(compiled, options, (unit,))[unit]
+    taking = compile_model(model(), target(folder, "MatMul", "LayerNormalization", "Sin"), options)
+    assert (pin.device, pin.granted) == ("npu", True)
+    assert pin.value == pytest.approx(value(taking), rel=1e-6)
+    assert value(taking) < value(compiled)
 
 
 def test_a_pin_that_keeps_no_bound_says_so(folder: Path) -> None:

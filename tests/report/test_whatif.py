@@ -61,8 +61,10 @@ def test_what_if_shows_both_sides_and_what_is_not_known() -> None:
 
 
 def test_a_pin_without_a_placement_gives_the_reason() -> None:
-    rows = pin_rows((Pin("gpu", 1.12), Pin("cpu", None, "the latency must be at most 1 ms")), 1.0, "latency")
+    pins = (Pin("gpu", 1.12), Pin("cpu", None, "the latency must be at most 1 ms"), Pin("npu", 0.9, granted=True))
+    rows = pin_rows(pins, 1.0, "latency")
     assert draw([fields(rows)], 100, False).splitlines() == [
-        "on gpu  latency 1.12 ms, +12 %",
-        "on cpu  the latency must be at most 1 ms",
+        "on gpu          latency 1.12 ms, +12 %",
+        "on cpu          the latency must be at most 1 ms",
+        "if npu took it  latency 0.9 ms, -10 %",
     ]

@@ -65,13 +65,15 @@ class Suggestions:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What the whole model would cost with one unit pinned to a device."""
+    """What the whole model would cost with one unit pinned to a device, or allowed on one that does not take it."""
 
     device: str
     value: float | None
     """Of the objective, in the plan's unit; None where no placement is found."""
     refusal: str = ""
     """Why there is none."""
+    granted: bool = False
+    """The device does not take the unit: this is the value if it did, wherever the unit is best then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +122,7 @@ def suggest(
 
 
 def pin_values(compilation: Compilation, options: CompileOptions, units: Sequence[int]) -> dict[int, tuple[Pin, ...]]:
-    """For each unit what the model would cost with it pinned to each other device that takes it.
+    """For each unit what the model would cost with it pinned to each other device, or allowed on one that refuses it.
 
     Args:
         compilation: of `options`; its first batch size is looked at.
@@ -133,18 +135,23 @@ def pin_values(compilation: Compilation, options: CompileOptions, units: Sequenc
         unit: tuple(
             _pin(problem, options.placing, unit, number)
             for number, device in enumerate(problem.devices)
-            if problem.allowed[unit][number] and device != home[unit]
+            if device != home[unit]
         )
         for unit in units[:MOST_PINNED]
     }
 
 
 def _pin(problem: Problem, placing: PlaceOptions, unit: int, device: int) -> Pin:
+    is_taken = problem.allowed[unit][device]
+    if is_taken:
+        changed = replace(problem, pins={**problem.pins, unit: device})
+    else:
+        changed = _allow(problem, {unit}, device)
     try:
-        placed = place(replace(problem, pins={**problem.pins, unit: device}), placing)
+        placed = place(changed, placing)
     except PartitionError as error:
-        return Pin(problem.devices[device], None, str(error))
-    return Pin(problem.devices[device], plan_value(placed.value, placing.objective))
+        return Pin(problem.devices[device], None, str(error), not is_taken)
+    return Pin(problem.devices[device], plan_value(placed.value, placing.objective), granted=not is_taken)
 
 
 def _groups(compilation: Compilation) -> list[_Group]:
@@ -173,12 +180,14 @@ def _worth(problem: Problem, group: _Group) -> float:
     return float(problem.costs.unit_latency[sorted(group.units), -1].sum())
 
 
-def _allow(problem: Problem, units: Set[int]) -> Problem:
-    """The problem whose first device takes some more units.
+def _allow(problem: Problem, units: Set[int], device: int = 0) -> Problem:
+    """The problem one of whose devices takes some more units.
 
     What a unit costs on a device does not depend on its being refused there, so the costs hold.
     """
-    allowed = tuple((True, *row[1:]) if unit in units else row for unit, row in enumerate(problem.allowed))
+    allowed = tuple(
+        (*row[:device], True, *row[device + 1 :]) if unit in units else row for unit, row in enumerate(problem.allowed)
+    )
     return replace(problem, allowed=allowed)
 
 

@@ -40,7 +40,7 @@ def pin_rows(pins: "tuple[Pin, ...]", value: float | None, objective: str) -> It
     """Yield what the model would cost with a unit pinned to each of some devices, against `value` as it is."""
     for pin in pins:
         text = pin.refusal if pin.value is None else _value_text(pin.value, value, objective)
-        yield f"on {pin.device}", words(text)
+        yield f"if {pin.device} took it" if pin.granted else f"on {pin.device}", words(text)
 
 
 def _value_text(value: float, before: float | None, objective: str) -> str:
