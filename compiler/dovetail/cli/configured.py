@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from dovetail.plan.errors import DovetailError
-from dovetail.plan.files import read_regular, shown
+from dovetail.plan.files import read_regular
+from dovetail.plan.naming import shown
 
 _FILE: Final = "pyproject.toml"
 _MAX_BYTES: Final = 2**20

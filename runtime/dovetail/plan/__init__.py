@@ -13,8 +13,9 @@ from dovetail.plan.errors import (
     RunError,
     TargetError,
 )
-from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file, shown
+from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file
 from dovetail.plan.folder import is_plan, read_plan, write_plan
+from dovetail.plan.naming import meant, meant_path, shown
 from dovetail.plan.schema import (
     SCHEMA_VERSION,
     Alternative,
@@ -108,5 +109,8 @@ __all__ = [
     "open_inside",
     "read_regular",
     "sha256_file",
+    # how messages name things
+    "meant",
+    "meant_path",
     "shown",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dovetail.plan.errors import PlanError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 from dovetail.plan.validate import PLAN_FILE
 
 _WAITING: Final = 16

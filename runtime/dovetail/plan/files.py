@@ -13,12 +13,12 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dovetail.plan.errors import DovetailError
+from dovetail.plan.naming import meant_path, shown
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # without O_NONBLOCK the mere opening of a named pipe waits for a writer
 _READ_FILE = _READ | getattr(os, "O_NONBLOCK", 0)
 _HAS_DIR_FD = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_DIRECTORY")
-_SHOWN_CHARACTERS = 120
 
 
 def open_inside(root: Path, relative: str, *, what: str, error: type[DovetailError]) -> BufferedReader:
@@ -83,6 +83,8 @@ def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError
             status = os.fstat(descriptor)
             _check_readable(status, limit, label, error)
             data = file.read(status.st_size + 1)  # read(limit) would set aside memory for the limit
+    except FileNotFoundError as problem:
+        raise error(f"{label}: does not exist; {meant_path(path, Path.is_file)}") from problem
     except (OSError, ValueError) as problem:
         raise error(f"{label}: can't be read, {_reason(problem)}; check the path and its permissions") from problem
     if len(data) != status.st_size:
@@ -93,12 +95,6 @@ def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError
 def sha256_file(file: BufferedReader) -> str:
     """The SHA-256 of everything from the file's position on, in hexadecimal."""
     return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def shown(text: str) -> str:
-    """Text that is not trusted, quoted and cut so that it fits in one line of a message."""
-    cut = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
-    return repr(cut)
 
 
 def _broken_rule(relative: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dovetail.plan.errors import PlanError
-from dovetail.plan.files import open_inside, sha256_file, shown
+from dovetail.plan.files import open_inside, sha256_file
+from dovetail.plan.naming import shown
 from dovetail.plan.schema import Plan
 from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import PLAN_FILE, validate

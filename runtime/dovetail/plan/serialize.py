@@ -11,8 +11,9 @@ from json.encoder import encode_basestring
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from dovetail.plan.errors import PlanError
-from dovetail.plan.files import is_unicode, shown
+from dovetail.plan.files import is_unicode
 from dovetail.plan.migrate import migrate
+from dovetail.plan.naming import shown
 from dovetail.plan.schema import SCHEMA_VERSION, Front, Plan
 
 

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dovetail.plan.errors import PlanError
-from dovetail.plan.files import check_relative, shown
+from dovetail.plan.files import check_relative
+from dovetail.plan.naming import shown
 from dovetail.plan.schema import Plan, PlanPartition, Step, TensorSpec
 from dovetail.plan.variants import batches_of, for_batch
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 from dovetail.plan.schema import DeviceKind, Plan, PlanOperator
 
 _COLORS: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#e69f00", "cpu": "#56b4e9"}

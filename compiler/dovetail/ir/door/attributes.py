@@ -10,7 +10,7 @@ from dovetail.ir.door.names import check_name, check_text
 from dovetail.ir.door.tensors import check_tensor
 from dovetail.ir.door.types import check_type
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 VALUE_FIELD: dict[int, str] = {
     AttributeProto.FLOAT: "f",

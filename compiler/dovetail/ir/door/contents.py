@@ -31,7 +31,7 @@ from dovetail.ir.door.sparse import Densifier
 from dovetail.ir.door.tensors import check_tensor
 from dovetail.ir.door.types import check_declared, check_value_info
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ import onnx_ir
 from onnx import TensorProto
 
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import open_inside, shown
+from dovetail.plan.files import open_inside
+from dovetail.plan.naming import shown
 
 _KNOWN_KEYS = frozenset({"location", "offset", "length", "checksum"})
 _DECIMAL = re.compile(r"[0-9]{1,20}", re.ASCII)

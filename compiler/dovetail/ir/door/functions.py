@@ -12,7 +12,7 @@ from dovetail.ir.door.budgets import MAX_CALL_DEPTH, MAX_INLINED_NODES
 from dovetail.ir.door.header import check_opsets
 from dovetail.ir.door.names import check_name, check_names, check_properties, check_text, function_label
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from onnx import ModelProto, OperatorSetIdProto
 from dovetail.ir.door.names import check_name, check_properties, check_text
 from dovetail.ir.door.operators import newest_opsets
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 _OLDEST_IR_VERSION = 3
 """The first that has opset imports; nothing writes older ones since 2017."""

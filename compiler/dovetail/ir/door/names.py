@@ -6,7 +6,7 @@ from onnx import FunctionProto, NodeProto, StringStringEntryProto
 
 from dovetail.ir.door.budgets import MAX_NAME_LENGTH
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 _SHOWN_BYTES = 40
 

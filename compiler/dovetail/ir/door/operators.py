@@ -7,7 +7,7 @@ import onnx
 from onnx import AttributeProto, NodeProto
 
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 ORT_OPS_IN_ONNX_DOMAIN = frozenset(
     {

@@ -8,7 +8,7 @@ from onnx import FunctionProto, GraphProto, NodeProto
 from dovetail.ir.door.blocks import subgraphs
 from dovetail.ir.door.names import node_label
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 _SHOWN_NODES = 5
 

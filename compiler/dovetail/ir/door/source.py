@@ -13,7 +13,8 @@ from dovetail.ir.door.contents import ContentChecker
 from dovetail.ir.door.external import ExternalFiles
 from dovetail.ir.door.header import check_header
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import read_regular, shown
+from dovetail.plan.files import read_regular
+from dovetail.plan.naming import shown
 
 
 @dataclass(frozen=True, slots=True)

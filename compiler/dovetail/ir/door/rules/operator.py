@@ -8,7 +8,7 @@ import onnx_ir
 from numpy.typing import NDArray
 
 from dovetail.plan.errors import ModelError
-from dovetail.plan.files import shown
+from dovetail.plan.naming import shown
 
 Dims = tuple[int | None, ...]
 """Sizes of a tensor; None for a symbolic one."""
