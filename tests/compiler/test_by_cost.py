@@ -71,6 +71,15 @@ def test_costs_of_operators_and_partitions_add_up(detector: dict[str, Plan]) -> 
             assert all(plan.costs[verdict.cost].terms is not None for verdict in taken if verdict.cost is not None)
 
 
+def test_costs_of_partitions_and_transfers_add_up_to_the_latency() -> None:
+    for model in (DETECTOR, SAMPLES / "transformer.onnx"):
+        plan = compile_model(model, "qualcomm-hexagon-htp").plan
+        inside = sum((each.predicted or {})["latency_ms"] for each in plan.partitions)
+        between = [each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost is not None]
+        assert len(between) == len(plan.transfers) > 0
+        assert inside + sum(between) == pytest.approx(plan.predicted.serial_latency_ms)
+
+
 def test_a_bound_on_latency_is_kept_by_the_energy_objective() -> None:
     free = compile_model(MOBILENET, ORIN, CompileOptions(objective="energy")).plan.predicted
     fast = compile_model(MOBILENET, ORIN).plan.predicted

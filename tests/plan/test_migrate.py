@@ -24,6 +24,8 @@ def old(plan: Plan) -> dict[str, Any]:
     document["certificate"] = None
     for partition in document["partitions"]:
         del partition["after"], partition["concurrent"], partition["compiled_file"]
+    for transfer in document["transfers"]:
+        del transfer["cost"]
     for operator in document["operators"]:
         del operator["fallback"]
         for verdict in operator["verdicts"]:

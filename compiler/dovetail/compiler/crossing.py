@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import onnx_ir
 
+from dovetail.compiler.schedule import HOST
 from dovetail.ir import Graph, dtype_name, is_constant, read_values, shape_of
-from dovetail.partition import Tensor
+from dovetail.partition import Problem, Tensor
+from dovetail.plan.schema import Transfer
 from dovetail.targets.facts import FLOATS, MissingFactError, bytes_of
 
 _IMAGE_RANKS: Final = (4, 5)
@@ -37,6 +39,23 @@ def crossings(graph: Graph, units: Sequence[Sequence[str]], tensors: Sequence[Te
     if len(found) != len(tensors):
         raise ValueError(f"{len(found)} tensors cross the units of the graph, but {len(tensors)} are given")
     return found
+
+
+def with_costs(
+    transfers: Sequence[Transfer], graph: Graph, problem: Problem, units: Sequence[Sequence[str]]
+) -> tuple[Transfer, ...]:
+    """The transfers of a placement with what each costs, as the problem of the same graph and units has it."""
+    costs = problem.costs
+    assert costs is not None, "a plan has figures"
+    unit_of = {name: index for index, unit in enumerate(units) for name in unit}
+    number = {str(value.name): index for index, value in enumerate(_crossing_values(graph, unit_of))}
+    device = {name: index for index, name in enumerate(problem.devices)} | {HOST: len(problem.devices) - 1}
+    made = []
+    for transfer in transfers:
+        place = number[transfer.tensor], device[transfer.source], device[transfer.destination]
+        latency, energy = costs.transfer_latency[place], costs.transfer_energy[place]
+        made.append(replace(transfer, cost={"latency_us": float(latency), "energy_uj": float(energy)}))
+    return tuple(made)
 
 
 def _crossing_values(graph: Graph, unit_of: dict[str, int]) -> list[onnx_ir.Value]:

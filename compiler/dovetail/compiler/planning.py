@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from dovetail.compiler.costing import Costing
+from dovetail.compiler.crossing import with_costs
 from dovetail.compiler.fallbacks import Fallbacks, holder_reason
 from dovetail.compiler.figures import UnitCosts, overlapping, partition_figures, predicted, unit_costs
 from dovetail.compiler.limit_notes import limit_notes
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.schedule import Handed, make_schedule
+from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Border, Graph, tensor_spec
 from dovetail.lowering import Piece
 from dovetail.partition import Arrangement, Partition, Placed, Placement, Problem
@@ -56,7 +58,7 @@ def make_plan(
         partitions=tuple(_partitions(graph, problem, arrangement, pieces, devices, borders)),
         steps=schedule.steps,
         operators=tuple(_operators(graph, target, placement, pieces, figures, options)),
-        transfers=schedule.transfers,
+        transfers=with_costs(schedule.transfers, graph, problem, units_of(graph)),
         costs=figures.table,
         notes=(
             *dict.fromkeys(moved.cause for moved in placement.moved),

@@ -59,10 +59,15 @@ def _one_to_two(document: Document) -> None:
 
 
 def _two_to_three(document: Document) -> None:
-    """Schema 3 knows codes of reasons, and for each operator the one that decided; older plans have only its words."""
+    """Schema 3 knows codes of reasons, and for each operator the one that decided; older plans have only its words.
+
+    It knows what transfers cost, too.
+    """
     document["schema_version"] = 3
-    variants = _records(document.get("variants"))
-    operators = [each for part in (document, *variants) for each in _records(part.get("operators"))]
+    parts = (document, *_records(document.get("variants")))
+    for transfer in (each for part in parts for each in _records(part.get("transfers"))):
+        _complete(transfer, {"cost": None})
+    operators = [each for part in parts for each in _records(part.get("operators"))]
     for operator in operators:
         _complete(operator, {"fallback": None})
         for verdict in _records(operator.get("verdicts")):

@@ -191,6 +191,9 @@ class Transfer:
     """None where a dimension is symbolic."""
     consumers: tuple[str, ...]
     """Partition ids on the destination device that read it."""
+    cost: dict[str, float] | None = None
+    """`latency_us` and `energy_uj` as modelled, with the conversion of layout and type; a symbolic dimension counts as
+    1. None where the plan has no figures."""
 
 
 @dataclass(frozen=True, slots=True)
