@@ -8,6 +8,8 @@ from dovetail.plan.schema import Step, TensorSpec, Transfer
 
 HOST = "host"
 """Where a caller's arrays are, in transfers."""
+CPU = "cpu"
+"""The device that works in the host's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def _transfers(graph: Graph, placed: Sequence[Handed], slots: dict[str, TensorSp
         for value in each.border.inputs:
             readers.setdefault((str(value.name), each.device), []).append(each.id)
     for value in graph.outputs:
-        readers.setdefault((str(value.name), HOST), [])
+        if (str(value.name), CPU) not in readers:  # what has gone there for a reader is in the host's memory already
+            readers.setdefault((str(value.name), HOST), [])
     return tuple(
         Transfer(name, home[name], device, byte_size(slots[name]), tuple(consumers))
         for (name, device), consumers in readers.items()
@@ -67,4 +70,4 @@ def _transfers(graph: Graph, placed: Sequence[Handed], slots: dict[str, TensorSp
 
 
 def _same_memory(a: str, b: str) -> bool:
-    return a == b or {a, b} <= {HOST, "cpu"}
+    return a == b or {a, b} <= {HOST, CPU}
