@@ -61,6 +61,7 @@ def operator(name: str, op_type: str, partition: str, unit: int, *reasons: Reaso
         reason=reasons[0].message if reasons else more.get("reason", ""),
         origins=tuple(filter(None, more.get("origins", "").split())),
         inside=more.get("inside", ""),
+        fallback=reasons[0] if reasons else None,
     )
 
 

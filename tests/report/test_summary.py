@@ -3,6 +3,7 @@
 import dataclasses
 
 from dovetail.plan import Plan, Predicted
+from dovetail.plan.codes import CODES
 from dovetail.report import Boundary, TransferTotals, summarize
 
 
@@ -68,6 +69,45 @@ def test_notes_hold_the_plans_and_what_runs_nowhere_and_what_is_doubtful(plan: P
     assert given == plan.notes[0]
     assert nowhere.startswith("npu (Some NPU) runs on no host")
     assert doubtful.startswith("2 verdicts on npu from facts of low confidence")
+
+
+def test_a_displaced_operator_has_what_decided_with_the_value_and_what_to_do(plan: Plan) -> None:
+    found = {each.name: each for each in summarize(plan).displaced}
+
+    assert (found["conv_3"].label, found["conv_3"].got) == ("DV114 attr_range", "(5, 5)")
+    assert found["conv_3"].fix == "use two convolutions"
+    assert (found["loop"].label, found["loop"].got) == ("DV101 op_list", "Loop")
+    assert found["loop"].fix == CODES[0].fix
+
+
+def test_displaced_operators_stand_by_what_their_units_take(plan: Plan) -> None:
+    times = {1: 3.0, 2: 9.0, 4: 5.0}
+    timed = [
+        dataclasses.replace(each, cost={"latency_us": times[each.unit], "energy_uj": 1.0})
+        if each.unit in times
+        else each
+        for each in plan.operators
+    ]
+
+    found = summarize(dataclasses.replace(plan, operators=tuple(timed))).displaced
+
+    assert [(each.name, each.latency_us) for each in found] == [
+        ("conv_3", 9.0),
+        ("loop", 5.0),
+        ("conv_2", 3.0),
+        ("relu_3", None),
+    ]
+
+
+def test_a_plan_of_an_older_schema_is_told_by_its_verdicts_and_words(plan: Plan) -> None:
+    old = dataclasses.replace(
+        plan, operators=tuple(dataclasses.replace(each, fallback=None) for each in plan.operators)
+    )
+
+    found = {each.name: each for each in summarize(old).displaced}
+
+    assert found["conv_3"].label == "DV114 attr_range"
+    assert (found["relu_3"].label, found["relu_3"].reason) == ("placement", "a partition of 1 operator is too small")
 
 
 def test_displaced_are_all_that_are_not_on_the_first_device(plan: Plan) -> None:

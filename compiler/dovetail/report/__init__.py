@@ -1,12 +1,12 @@
 """What a plan says to its user: where each operator runs, why, and what crosses. Works from plans only."""
 
-from dovetail.report.causes import Cause
+from dovetail.plan.causes import Cause
 from dovetail.report.difference import Difference, compare_outputs, worst_of
 from dovetail.report.document import render_json
 from dovetail.report.explain import Explanation, explain_operator, render_explanations
 from dovetail.report.find import Match, find_operators
 from dovetail.report.frames import to_dataframe
-from dovetail.report.pareto import render_front, render_front_page
+from dovetail.report.pareto import render_front, render_front_json, render_front_page
 from dovetail.report.summary import (
     Body,
     Boundary,
@@ -35,6 +35,7 @@ __all__ = [
     "render_json",
     "render_text",
     "render_front",
+    "render_front_json",
     "render_front_page",
     "render_verdict",
     "to_dataframe",

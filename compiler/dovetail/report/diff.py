@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dovetail.plan import batches_of, for_batch
+from dovetail.plan.causes import short_reason
 from dovetail.plan.schema import Plan, PlanOperator
-from dovetail.report.causes import short_reason
 from dovetail.report.totals import Totals, plan_totals
 
 

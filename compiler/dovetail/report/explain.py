@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
+from dovetail.plan.causes import nameless_message, placement_reason
+from dovetail.plan.codes import label, remedy
 from dovetail.plan.schema import (
     OBJECTIVE_UNITS,
     Plan,
@@ -17,7 +19,6 @@ from dovetail.plan.schema import (
     TensorSpec,
     UnitFigures,
 )
-from dovetail.report.causes import nameless_message, placement_reason
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
 from dovetail.report.figures import amount, source_words
 from dovetail.report.find import Match
@@ -151,9 +152,9 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
         yield "made from", words(_listed(operator.origins))
     if explanation.unit:
         yield "stays with", words(_listed(explanation.unit))
-    for label, neighbours in (("partition reads", explanation.before), ("partition feeds", explanation.after)):
+    for word, neighbours in (("partition reads", explanation.before), ("partition feeds", explanation.after)):
         for index, neighbour in enumerate(neighbours):
-            yield label if index == 0 else "", words(_neighbour(neighbour))
+            yield word if index == 0 else "", words(_neighbour(neighbour))
 
 
 def _neighbour(neighbour: Neighbour) -> str:
@@ -173,7 +174,9 @@ def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[Renderabl
     engine = f" (engine {verdict.engine})" if verdict.engine else ""
     yield words(f"  on {verdict.device}: ", (verdict.state, STATE_STYLE[verdict.state]), engine)
     for reason in verdict.reasons:
-        yield words("    ", (reason.rule, STRONG), f": {nameless_message(operator, reason.message)}")
+        yield words(
+            "    ", (label(reason.code, reason.rule), STRONG), f": {nameless_message(operator, reason.message)}"
+        )
         yield fields(_facts(reason), indent=6)
 
 
@@ -219,5 +222,5 @@ def _facts(reason: Reason) -> Iterator[tuple[str, RenderableType]]:
         yield "allowed", words(reason.allowed)
     if reason.source:
         yield "source", words(reason.source, (f" [confidence {reason.confidence}]", DIM))
-    if reason.fix:
-        yield "fix", words(reason.fix)
+    if fix := remedy(reason.code, reason.fix):
+        yield "fix", words(fix)

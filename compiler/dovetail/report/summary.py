@@ -1,19 +1,24 @@
 """A plan boiled down to what its user asks first: what runs where, why, and what crosses."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dovetail.plan import device_totals
+from dovetail.plan.causes import Cause, decisive_reason, displaced_operators, rank_causes, short_reason, unit_costs
+from dovetail.plan.codes import label, remedy
 from dovetail.plan.schema import (
     Certificate,
     DeviceKind,
     Plan,
+    PlanOperator,
     PlanPartition,
     Predicted,
     Quantization,
+    Reason,
     TensorSpec,
     Transfer,
 )
-from dovetail.report.causes import Cause, displaced_operators, rank_causes, short_reason
 from dovetail.report.figures import BatchRow, batch_rows
 from dovetail.report.words import counted, tensor_bytes
 
@@ -33,6 +38,10 @@ class DeviceShare:
     share: float
     """Part of all operators of the top graph, 0 to 1."""
     partitions: int
+    latency_ms: float | None
+    """Predicted, of its partitions with their launches; None where the plan has no figures."""
+    time_share: float | None
+    """Part of the predicted time of all partitions, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,19 @@ class DisplacedOperator:
     op_type: str
     device: str
     reason: str
+    code: str
+    """Of what decided: `DV104`; empty for a plan of an older schema that knows no rule."""
+    rule: str
+    got: str
+    """The value that the rule found."""
+    latency_us: float | None
+    """Predicted, of its unit where it is; None where the plan has no figures."""
+    fix: str
+
+    @property
+    def label(self) -> str:
+        """`DV104 dtype`."""
+        return label(self.code, self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,7 @@ class Report:
     totals: TransferTotals
     causes: tuple[Cause, ...]
     displaced: tuple[DisplacedOperator, ...]
+    """What takes longest first: as much as that could be gained by moving it."""
     bodies: tuple[Body, ...]
     notes: tuple[str, ...]
     batches: tuple[BatchRow, ...] = ()
@@ -140,10 +163,7 @@ def summarize(plan: Plan) -> Report:
         transfers=plan.transfers,
         totals=_transfer_totals(plan),
         causes=rank_causes(plan),
-        displaced=tuple(
-            DisplacedOperator(operator.name, operator.op_type, operator.device, short_reason(operator))
-            for operator in displaced_operators(plan)
-        ),
+        displaced=_displaced(plan),
         bodies=_bodies(plan),
         notes=(*plan.notes, *_device_notes(plan), *_confidence_notes(plan)),
         batches=batch_rows(plan),
@@ -154,8 +174,9 @@ def summarize(plan: Plan) -> Report:
 
 
 def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
-    operators = Counter(operator.device for operator in plan.operators if not operator.inside)
-    partitions = Counter(partition.device for partition in plan.partitions)
+    totals = device_totals(plan)
+    operators = max(sum(total.operators for total in totals), 1)
+    time = sum(total.latency_ms or 0.0 for total in totals)
     return tuple(
         DeviceShare(
             id=device.id,
@@ -163,11 +184,36 @@ def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
             name=device.name,
             numerics=device.numerics,
             has_backend=device.backend is not None,
-            operators=operators[device.id],
-            share=operators[device.id] / max(operators.total(), 1),
-            partitions=partitions[device.id],
+            operators=total.operators,
+            share=total.operators / operators,
+            partitions=total.partitions,
+            latency_ms=total.latency_ms,
+            time_share=total.latency_ms / time if total.latency_ms is not None and time > 0 else None,
         )
-        for device in plan.devices
+        for device, total in zip(plan.devices, totals, strict=True)
+    )
+
+
+def _displaced(plan: Plan) -> tuple[DisplacedOperator, ...]:
+    costs, first = unit_costs(plan), plan.devices[0].id
+    found = [
+        _displaced_operator(operator, decisive_reason(operator, first), costs.get(operator.unit))
+        for operator in displaced_operators(plan)
+    ]
+    return tuple(sorted(found, key=lambda each: -(each.latency_us or 0.0)))
+
+
+def _displaced_operator(operator: PlanOperator, why: Reason, cost: Mapping[str, float] | None) -> DisplacedOperator:
+    return DisplacedOperator(
+        name=operator.name,
+        op_type=operator.op_type,
+        device=operator.device,
+        reason=short_reason(operator),
+        code=why.code,
+        rule=why.rule,
+        got=why.got,
+        latency_us=cost["latency_us"] if cost else None,
+        fix=remedy(why.code, why.fix),
     )
 
 

@@ -6,12 +6,12 @@ from typing import Final, TypeVar
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.report.causes import Cause
+from dovetail.plan.causes import Cause
 from dovetail.report.certificate import certificate_rows
 from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, heading, table, words
 from dovetail.report.figures import batch_section, predicted_rows
 from dovetail.report.quantization import quantization_rows
-from dovetail.report.summary import Boundary, PartitionRow, Report, TransferTotals
+from dovetail.report.summary import Boundary, DisplacedOperator, PartitionRow, Report, TransferTotals
 from dovetail.report.words import UNKNOWN, counted, size_text
 
 WIDTH: Final = 100
@@ -48,6 +48,7 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         ("model", _model(report)),
         ("target", words(report.target)),
         ("operators", _per_device(report, "operators")),
+        *_times(report),
         ("partitions", _per_device(report, "partitions")),
         ("transfers", words(_transfer_text(report.totals))),
     ]
@@ -75,6 +76,21 @@ def _per_device(report: Report, figure: str) -> Text:
     return words(*parts)
 
 
+def _times(report: Report) -> Iterator[tuple[str, Text]]:
+    """Yield the predicted time of each device that has something to do."""
+    parts: list[str | tuple[str, str]] = []
+    for device in report.devices:
+        if device.partitions and device.latency_ms is not None:
+            share = "" if device.time_share is None else f" ({100 * device.time_share:.1f} %)"
+            parts += [
+                "   " if parts else "",
+                (device.id, KIND_STYLE[device.kind]),
+                f" {device.latency_ms:.3g} ms{share}",
+            ]
+    if parts:
+        yield "time", words(*parts)
+
+
 def _transfer_text(totals: TransferTotals) -> str:
     if not totals.count:
         return "none"
@@ -87,7 +103,10 @@ def _transfer_text(totals: TransferTotals) -> str:
 def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
     """Yield the lines about the top causes, each with whether it is the first line."""
     for index, cause in enumerate(report.causes[:TOP_CAUSES]):
-        yield index == 0, words(f"{cause.operators} x {cause.rule}: {cause.message}", (f"  ({_top_types(cause)})", DIM))
+        yield (
+            index == 0,
+            words(f"{cause.operators} x {cause.label}: {cause.message}", (f"  ({_top_types(cause)})", DIM)),
+        )
         if cause.fix:
             yield False, words(("  fix: ", DIM), cause.fix)
     rest = len(report.causes) - TOP_CAUSES
@@ -138,7 +157,7 @@ def _causes(report: Report) -> Iterator[RenderableType]:
 def _what(cause: Cause) -> Text:
     """Return the rule's sentence, the operator types, and the fix, each on its own line."""
     others = len(cause.values) - 1
-    text = words((cause.rule, STRONG), f": {cause.message}")
+    text = words((cause.label, STRONG), f": {cause.message}")
     if others > 0 and cause.values[0] in cause.message:
         text += words((f" (and {counted(others, 'other value')})", DIM))
     if cause.confidence != "high":
@@ -162,14 +181,30 @@ def _types(op_types: tuple[tuple[str, int], ...]) -> Text:
 def _displaced(report: Report) -> Iterator[RenderableType]:
     if not report.displaced:
         return
-    yield heading(f"operators that are not on {report.devices[0].id}")
+    timed = any(operator.latency_us is not None for operator in report.displaced)
+    order = ", what takes longest first" if timed else ""
+    yield heading(f"operators that are not on {report.devices[0].id}{order}")
     kinds = {device.id: device.kind for device in report.devices}
-    made = table(["operator", "type", "device", "reason"])
+    told = frozenset(cause.fix for cause in report.causes[:MAX_ROWS])
+    made = table(["operator", "type", "device", *([">us"] if timed else []), "code", "why"])
     for operator in report.displaced[:MAX_DISPLACED]:
         device = words((operator.device, KIND_STYLE[kinds[operator.device]]))
-        made.add_row(words(operator.name), words(operator.op_type), device, words(operator.reason))
+        time = [UNKNOWN if operator.latency_us is None else f"{operator.latency_us:.3g}"] if timed else []
+        code = words(operator.code)
+        made.add_row(words(operator.name), words(operator.op_type), device, *time, code, _why(operator, told))
     yield made
     yield from _rest(report.displaced, MAX_DISPLACED)
+
+
+def _why(operator: DisplacedOperator, told: frozenset[str]) -> Text:
+    """Return the reason with the value that was found, and below it what to do, unless the causes tell."""
+    if operator.rule == "cost":
+        return words(f"{operator.rule}: {operator.got}")
+    value = f" (got {operator.got})" if operator.got and operator.got not in operator.reason else ""
+    text = words(f"{operator.rule}: {operator.reason}{value}")
+    if operator.fix and operator.fix not in told:
+        text.append("\n").append_text(words(("fix: ", DIM), operator.fix))
+    return text
 
 
 def _transfers(report: Report) -> Iterator[RenderableType]:

@@ -25,12 +25,13 @@ class Code:
 _TO_STATIC: Final = "give the shapes of the model's inputs, --shape NAME=1,3,224,224 or --dim NAME=1"
 _ATTRIBUTE: Final = "change the attribute in the model, or build it of operators that the device takes"
 _SIZE: Final = "change the model's size there, or split the operator"
+_VARIANT: Final = "choose a variant of the target that takes it, -t TARGET:VARIANT"
 
 CODES: Final = (
-    Code("DV101", "op_list", "the device does not know the operator", "build it of operators that it takes"),
-    Code("DV102", "opset", "the operator's version is not taken", "export the model for an opset that is"),
-    Code("DV103", "arch", "this chip of the family does not take it", "choose a newer variant of the target"),
-    Code("DV104", "dtype", "the element type is not taken", "cast or quantize the model to a type that is"),
+    Code("DV101", "op_list", "the device does not take the operator", "build it of operators that the device takes"),
+    Code("DV102", "opset", "the model's opset is not taken", "convert the model with onnx.version_converter"),
+    Code("DV103", "arch", "this variant of the target does not take it", _VARIANT),
+    Code("DV104", "dtype", "the element type is not taken", "cast or quantize to a type that is taken"),
     Code("DV105", "rank", "the number of dimensions is not taken", "reshape around the operator"),
     Code("DV106", "static_shape", "a dimension is not known", _TO_STATIC),
     Code("DV107", "no_zero_dim", "a dimension is 0", "leave out the operator: its tensor is empty"),
@@ -48,22 +49,22 @@ CODES: Final = (
     Code("DV119", "output_count", "too few or too many outputs", "split the operator, or leave out an optional output"),
     Code("DV120", "broadcast", "the shapes broadcast in a way that is not taken", "expand the smaller input first"),
     Code("DV121", "quant", "the quantization is not of a form that is taken", "quantize the model again, in that form"),
-    Code("DV122", "mode_in", "a mode has a value that is not taken", "export the operator with another mode"),
-    Code("DV123", "engine", "an engine of the device does not take it", "see the rule for the engine that would"),
-    Code("DV124", "lowering", "the vendor's tool rewrites it for another processor", "replace it by other operators"),
+    Code("DV122", "mode_in", "this mode of computing does not take it", _VARIANT),
+    Code("DV123", "engine", "an engine of the device runs it", "nothing: it keeps no operator off a device"),
+    Code("DV124", "lowering", "the device's compiler leaves it to the host", "replace it by other operators"),
     Code("DV125", "only_in_pattern", "it is only taken as part of a pattern", "export the whole pattern unbroken"),
     Code("DV126", "predicate", "a condition of the device does not hold", "change what the condition speaks of"),
-    Code("DV127", "table", "its sizes are not in the device's table", _SIZE),
+    Code("DV127", "table", "the device's condition for this form does not hold", "choose a form that the table takes"),
     Code("DV201", "unit", "it stays with the operator of its group", "what keeps that operator off is the cause"),
     Code("DV202", "body", "an operator in its body is not taken", "what keeps that operator off is the cause"),
     Code("DV203", "inside", "it runs where the operator runs whose body holds it", "move that operator"),
-    Code("DV301", "cost", "the whole model costs less this way", "nothing: --place 'NAME=npu' would cost more"),
+    Code("DV301", "cost", "the whole model costs less this way", "nothing is wrong: on the device it would cost more"),
     Code("DV302", "pinned", "it was put there by hand", "take the --place away"),
-    Code("DV303", "limit", "the device takes no more partitions like this", "pin other operators away from the device"),
+    Code("DV303", "limit", "a limit of the target leaves no room for it", "first move what cuts the model in pieces"),
     Code("DV401", "backend", "the backend can't run it", "run it on a device with another backend"),
     Code("DV402", "probe", "the vendor's compiler refused it when it was probed", "probe again with a newer compiler"),
     Code("DV403", "compile", "the vendor's compiler refused it", "try a newer compiler, or another form"),
-    Code("DV404", "numerics", "the device computes it too inexactly", "see its errors; keep it in a wider type"),
+    Code("DV404", "numerics", "the device computes it too inexactly", "keep it in a wider type, or bound its values"),
 )
 """In the order of their numbers."""
 
@@ -75,6 +76,17 @@ def code_of(rule: str) -> str:
     """The code of a rule's kind; empty for a kind that has none, as of a plan that a newer Dovetail wrote."""
     found = _BY_RULE.get(rule)
     return found.code if found else ""
+
+
+def label(code: str, rule: str) -> str:
+    """How a report names a rule: `DV104 dtype`; the rule alone where it has no code."""
+    return f"{code} {rule}".strip()
+
+
+def remedy(code: str, fix: str) -> str:
+    """What to do: `fix`, what a reason knows itself, else what helps as a rule; empty for an unknown code."""
+    known = _BY_CODE.get(code)
+    return fix or (known.fix if known else "")
 
 
 def find_code(text: str) -> Code | None:

@@ -1,10 +1,11 @@
-"""Why operators are not on the preferred device: broken rules, counted over operators."""
+"""Why operators are not on the preferred device: broken rules counted over operators, and what that costs."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from dovetail.plan.codes import label, remedy
 from dovetail.plan.schema import Plan, PlanOperator, Reason
 
 PLACEMENT_RULE = "placement"
@@ -24,6 +25,8 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 class Cause:
     """A rule that keeps operators off the preferred device."""
 
+    code: str
+    """`DV104`; empty for a rule without one, as of a plan of an older schema."""
     rule: str
     message: str
     """The rule's sentence without an operator's name; of the first operator where the values differ."""
@@ -39,13 +42,25 @@ class Cause:
     """Name of the first operator."""
     confidence: str
     fix: str
+    """The first that a reason knows, else what helps with this code as a rule."""
+
+    @property
+    def label(self) -> str:
+        """`DV104 dtype`."""
+        return label(self.code, self.rule)
 
 
-def rank_causes(plan: Plan) -> tuple[Cause, ...]:
-    """Return what keeps the plan's operators off its first device, the cause of most operators first."""
+def rank_causes(plan: Plan, device: str | None = None) -> tuple[Cause, ...]:
+    """Return what keeps the plan's operators off a device, the cause of most operators first.
+
+    Args:
+        plan: of several batch sizes, its own is looked at.
+        device: its id; the first device of the target where None.
+    """
+    wanted = plan.devices[0].id if device is None else device
     groups: dict[tuple[str, str], list[tuple[PlanOperator, Reason, bool]]] = {}
-    for operator in displaced_operators(plan):
-        reasons = reasons_against(operator, plan.devices[0].id)
+    for operator in displaced_operators(plan, wanted):
+        reasons = reasons_against(operator, wanted)
         for reason in reasons:
             if reason.rule == UNIT_RULE:
                 continue
@@ -54,19 +69,34 @@ def rank_causes(plan: Plan) -> tuple[Cause, ...]:
     return tuple(sorted((_cause(group) for group in groups.values()), key=_rank))
 
 
-def displaced_operators(plan: Plan) -> Iterator[PlanOperator]:
-    """Yield the operators of the top graph that are not on the plan's first device."""
+def displaced_operators(plan: Plan, device: str | None = None) -> Iterator[PlanOperator]:
+    """Yield the operators of the top graph that are not on a device; on the plan's first where None."""
+    wanted = plan.devices[0].id if device is None else device
     for operator in plan.operators:
-        if not operator.inside and operator.device != plan.devices[0].id:
+        if not operator.inside and operator.device != wanted:
             yield operator
 
 
 def reasons_against(operator: PlanOperator, device: str) -> tuple[Reason, ...]:
     """Return what keeps `operator` off `device`: its broken rules, or its placement where none is broken."""
     for verdict in operator.verdicts:
-        if verdict.device == device and verdict.state in ("unsupported", "unknown"):
+        if verdict.device == device and verdict.state in ("unsupported", "unknown") and verdict.reasons:
             return verdict.reasons
-    return (operator.fallback or Reason(rule=PLACEMENT_RULE, message=operator.reason, got="", allowed=""),)
+    return (operator.fallback or Reason(PLACEMENT_RULE, _placed(operator), got="", allowed=""),)
+
+
+def decisive_reason(operator: PlanOperator, device: str) -> Reason:
+    """Return what decided that `operator` is not on `device`, the first of the target."""
+    return operator.fallback or reasons_against(operator, device)[0]
+
+
+def unit_costs(plan: Plan) -> Mapping[int, Mapping[str, float]]:
+    """Return unit -> `latency_us` and `energy_uj` of it where it is placed; O(operators).
+
+    Every operator is of a unit (`PlanOperator.unit`), those in bodies of that of the operator which holds them. A plan
+    without figures has none.
+    """
+    return {operator.unit: operator.cost for operator in plan.operators if operator.cost is not None}
 
 
 def placement_reason(operator: PlanOperator) -> str:
@@ -88,6 +118,10 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
     return message.replace(f"'{operator.name}'", f"this {operator.op_type}")
 
 
+def _placed(operator: PlanOperator) -> str:
+    return operator.reason or f"the placement put it on {operator.device}"
+
+
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
     if reason.rule in _CHOSEN:  # it quotes the user's own option, or ends with the operator's own costs
@@ -99,7 +133,9 @@ def _template(operator: PlanOperator, reason: Reason) -> str:
 
 def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
     operator, reason, _ = group[0]
+    known = next((each.fix for _, each, _ in group if each.fix), "")
     return Cause(
+        code=reason.code,
         rule=reason.rule,
         message=nameless_message(operator, reason.message),
         operators=len({member.name for member, _, _ in group}),
@@ -108,7 +144,7 @@ def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
         values=tuple(dict.fromkeys(each.got for _, each, _ in group)),
         example=operator.name,
         confidence=reason.confidence,
-        fix=next((each.fix for _, each, _ in group if each.fix), ""),
+        fix=remedy(reason.code, known),
     )
 
 
