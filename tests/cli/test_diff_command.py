@@ -58,7 +58,7 @@ def test_json_is_one_document(tiny_plan: Path, moved_plan: Path) -> None:
 
     (batch,) = document["batches"]
     (change,) = batch["moved"]
-    assert (document["diff_version"], document["empty"], change["node"]) == (1, False, "relu")
+    assert (document["schema_version"], document["empty"], change["node"]) == (1, False, "relu")
     assert (change["before"]["devices"], change["after"]["devices"]) == (["npu"], ["cpu"])
 
 

@@ -188,7 +188,7 @@ class TestFormats:
     def test_json_says_whether_all_holds(self, report: CheckReport) -> None:
         document = json.loads(render_check_json(report))
 
-        assert (document["check_version"], document["holds"], document["target"]) == (1, False, "some-npu:b2")
+        assert (document["schema_version"], document["holds"], document["target"]) == (1, False, "some-npu:b2")
         assert [each["holds"] for each in document["checks"]] == [check.holds for check in report.checks]
         assert document["off_npu"][0]["node"] == "relu_1"
 

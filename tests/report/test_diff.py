@@ -187,7 +187,7 @@ class TestMarkdown:
         text = render_diff_markdown(diff_plans(plan, evil))
 
         assert text.count("</details>") == text.count("<details>")
-        assert "\\|\\</details\\>\\`&#64;org/team\\`\\[x\\](http://y)\\\\n\\# z" in text
+        assert "\\|\\</details\\>\\`@&#8203;org/team\\`\\[x\\](http:\\//y)\\\\n#&#8203; z" in text
 
     def test_long_list_is_cut_and_says_so_except_in_json(self, plan: Plan) -> None:
         many = tuple(replace(plan.operators[0], name=f"n{index}", origins=()) for index in range(LISTED + 7))

@@ -59,7 +59,7 @@ def command(
     A model is compiled for the target, and nothing is written. JSON is what plan.json holds.
     """
     if pareto and grants:
-        raise click.UsageError("--pareto and --what-if show different things: leave out one")
+        raise click.UsageError("--pareto and --what-if show different things; leave out one")
     if pareto:
         text = _front(source, target, form, output, options)
     elif grants:
@@ -109,24 +109,23 @@ def _what_if(
 
 def _front(source: Path, target: str | None, form: str, output: Path | None, options: dict[str, Any]) -> str:
     from dovetail.compiler import trace_pareto
-    from dovetail.plan import to_json
-    from dovetail.report import render_front, render_front_page
+    from dovetail.report import render_front, render_front_json, render_front_page
 
     chosen = _one_model("--pareto", source, target, options)
     front = trace_pareto(source, chosen, compile_options(**options))
     if form == "json":
-        return to_json(front)
+        return render_front_json(front)
     return render_front_page(front) if form == "html" else render_front(front, *_screen(output))
 
 
 def _one_model(option: str, source: Path, target: str | None, options: dict[str, Any]) -> str:
     """The target, where an option that solves by itself has all it needs and nothing that it does not look at."""
     if target is None or source.is_dir():
-        raise click.UsageError(f"{option} compiles: it needs a model and a target, -t TARGET")
+        raise click.UsageError(f"{option} compiles: it needs a model and a target; give a model's file and -t TARGET")
     if options["quantize"]:
-        raise click.UsageError(f"{option} shows the model as it is: leave out --quantize")
+        raise click.UsageError(f"{option} shows the model as it is; leave out --quantize")
     if options["batch"]:
-        raise click.UsageError(f"{option} shows one batch size: fix it with --dim or --shape instead of --batch")
+        raise click.UsageError(f"{option} shows one batch size; fix it with --dim or --shape instead of --batch")
     return target
 
 

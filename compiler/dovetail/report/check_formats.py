@@ -1,23 +1,21 @@
 """A `CheckReport` as text, JSON, annotations of GitHub, and JUnit XML."""
 
-import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
 
 from rich.console import RenderableType
 
+from dovetail.report.annotations import MOST_OF_A_LEVEL, command
 from dovetail.report.check import Check, CheckReport, OffNpu
 from dovetail.report.console import STATE_STYLE, draw, fields, heading, table, words
 from dovetail.report.diff_formats import LISTED, more_text
+from dovetail.report.document import render_record
 from dovetail.report.totals import figure_text
 from dovetail.report.words import counted, printable
 
 CHECK_VERSION: Final = 1
-"""Of the JSON document; it grows when a field changes its meaning or goes away."""
-GITHUB_WARNINGS: Final = 9
-"""GitHub shows ten of a step and drops the rest without a word."""
+"""Of the JSON document."""
 
 
 def render_check(report: CheckReport, width: int, color: bool) -> str:
@@ -36,19 +34,18 @@ def verdict_line(report: CheckReport) -> str:
 
 def render_check_json(report: CheckReport) -> str:
     """Return one JSON document: the fields of `CheckReport`, with `holds` of the whole and a version."""
-    document = {"check_version": CHECK_VERSION, "holds": report.holds, **dataclasses.asdict(report)}
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return render_record(report, CHECK_VERSION, holds=report.holds)
 
 
 def render_check_github(report: CheckReport) -> str:
     """Return workflow commands: an error for each budget that does not hold, warnings for what left the NPU."""
-    lines = [_command("error", _title(check), _sentence(check)) for check in report.checks if not check.holds]
-    shown = report.off_npu[:GITHUB_WARNINGS]
-    lines += [_command("warning", f"{each.node} is off the NPU", _off_sentence(each)) for each in shown]
+    lines = [command("error", _title(check), _sentence(check)) for check in report.checks if not check.holds]
+    shown = report.off_npu[:MOST_OF_A_LEVEL]
+    lines += [command("warning", f"{each.node} is off the NPU", _off_sentence(each)) for each in shown]
     if len(report.off_npu) > len(shown):
         more = f"{len(report.off_npu) - len(shown)} more are off the NPU; --format json lists all"
-        lines.append(_command("warning", "Dovetail", more))
-    lines += [_command("notice", "Dovetail", note) for note in report.notes]
+        lines.append(command("warning", "Dovetail", more))
+    lines += [command("notice", "Dovetail", note) for note in report.notes]
     lines.append(
         printable(f"{report.model} on {report.target}, predicted figures {report.source}: {verdict_line(report)}")
     )
@@ -138,9 +135,3 @@ def _sentence(check: Check) -> str:
 
 def _off_sentence(off: OffNpu) -> str:
     return f"{off.op_type} runs on {off.device} now{_of_batch(off.batch)}: {off.reason or 'no reason is known'}"
-
-
-def _command(level: str, title: str, message: str) -> str:
-    """Return a workflow command, escaped as GitHub's runner reads it."""
-    properties = printable(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={properties}::{printable(message).replace('%', '%25')}"

@@ -1,19 +1,20 @@
 """A `Diff` as text, JSON and Markdown."""
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from rich.console import RenderableType
 
 from dovetail.report.console import draw, fields, heading, table, words
 from dovetail.report.diff import BatchDiff, Change, Diff, Place
+from dovetail.report.document import render_record
+from dovetail.report.markdown import escaped, folded, markdown_table
 from dovetail.report.totals import Totals, Unit, figure_text
-from dovetail.report.words import counted, printable
+from dovetail.report.words import counted
 
 DIFF_VERSION: Final = 1
-"""Of the JSON document; it grows when a field changes its meaning or goes away."""
+"""Of the JSON document."""
 LISTED: Final = 100
 """Rows of one list, except in JSON: GitHub refuses comments of more than 65,536 characters, and nobody reads 10,000."""
 SAME: Final = "no difference"
@@ -61,15 +62,14 @@ def render_diff(diff: Diff, width: int, color: bool) -> str:
 
 def render_diff_json(diff: Diff) -> str:
     """Return one JSON document: the fields of `Diff`, with `empty` of the whole and a version."""
-    document = {"diff_version": DIFF_VERSION, "empty": diff.empty, **dataclasses.asdict(diff)}
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return render_record(diff, DIFF_VERSION, empty=diff.empty)
 
 
 def render_diff_markdown(diff: Diff) -> str:
     """Return a comment for a pull request: a table of figures, and folded lists of at most `LISTED` rows each."""
-    lines = [f"### {_escaped(diff.model)} on {_escaped(diff.target)}", ""]
-    lines += [SAME if diff.empty else f"Predicted figures: {_escaped(diff.source)}", ""]
-    lines += _markdown_table(["", "before", "now"], [(fact.name, fact.before, fact.after) for fact in diff.facts])
+    lines = [f"### {escaped(diff.model)} on {escaped(diff.target)}", ""]
+    lines += [SAME if diff.empty else f"Predicted figures: {escaped(diff.source)}", ""]
+    lines += markdown_table(["", "before", "now"], [(fact.name, fact.before, fact.after) for fact in diff.facts])
     for batch in diff.batches:
         if not batch.empty:
             lines += _markdown_batch(batch)
@@ -127,24 +127,11 @@ def _batch_parts(batch: BatchDiff) -> Iterator[RenderableType]:
 def _markdown_batch(batch: BatchDiff) -> Iterator[str]:
     if batch.batch is not None:
         yield from (f"**Batch {batch.batch}**", "")
-    yield from _markdown_table(["", ">before", ">now", ">change"], list(_figure_rows(batch)))
+    yield from markdown_table(["", ">before", ">now", ">change"], list(_figure_rows(batch)))
     for title, changes, columns in _lists(batch):
-        yield from ("<details>", f"<summary>{title}</summary>", "")
         rows = [tuple(column.text(change) for column in columns) for change in changes[:LISTED]]
-        yield from _markdown_table([column.name for column in columns], rows)
-        if len(changes) > LISTED:
-            yield from (more_text(len(changes)), "")
-        yield from ("</details>", "")
-
-
-def _markdown_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a table and an empty one; none without rows."""
-    if not rows:
-        return []
-    rules = ["---:" if column.startswith(">") else "---" for column in columns]
-    cells = [[column.removeprefix(">") for column in columns], rules]
-    cells += [[_escaped(cell) for cell in row] for row in rows]
-    return [*(f"| {' | '.join(row)} |" for row in cells), ""]
+        lines = markdown_table([column.name for column in columns], rows)
+        yield from folded(title, [*lines, *([more_text(len(changes)), ""] if len(changes) > LISTED else [])])
 
 
 def _figure_rows(batch: BatchDiff) -> Iterator[tuple[str, str, str, str]]:
@@ -187,11 +174,3 @@ def _latency(place: Place | None) -> str:
 
 def _reason(place: Place | None) -> str:
     return place.reason if place else ""
-
-
-_MARKED: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]{}<>|#~$&!"} | {"@": "&#64;"})
-"""Names come from model files: they must not format, link or call anybody."""
-
-
-def _escaped(text: str) -> str:
-    return printable(text).translate(_MARKED)

@@ -9,9 +9,12 @@ from rich.console import RenderableType
 
 from dovetail.plan.schema import Front, FrontPoint
 from dovetail.report.console import draw, fields, table, words
+from dovetail.report.document import render_record
 from dovetail.report.text import WIDTH
 from dovetail.report.words import counted
 
+FRONT_VERSION: Final = 1
+"""Of the JSON document."""
 _PLOT: Final = (640, 400)
 _MARGIN: Final = 70
 _TICKS: Final = 5
@@ -21,6 +24,11 @@ _MOST_CHANGES: Final = 4
 def render_front(front: Front, width: int = WIDTH, color: bool = False) -> str:
     """Return the front as text: a line for each placement, and what changes from one to the next."""
     return draw(_text(front), width, color)
+
+
+def render_front_json(front: Front) -> str:
+    """Return one JSON document: the fields of `Front` and a version."""
+    return render_record(front, FRONT_VERSION)
 
 
 def _text(front: Front) -> Iterator[RenderableType]:

@@ -1,14 +1,13 @@
 """Counterfactuals as text: what a change that was solved again would bring."""
 
-import dataclasses
-import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import RenderableType
 
 from dovetail.plan.schema import OBJECTIVE_UNITS
 from dovetail.report.console import DIM, STRONG, draw, fields, heading, table, words
+from dovetail.report.document import render_record
 from dovetail.report.figures import amount
 from dovetail.report.text import WIDTH
 from dovetail.report.words import counted, size_text
@@ -17,6 +16,8 @@ if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
     from dovetail.compiler.counterfactual import Pin, Suggestion, Suggestions
     from dovetail.compiler.granting import Grant, Outcome, WhatIf
 
+WHAT_IF_VERSION: Final = 1
+"""Of the JSON document."""
 _SAME = 5e-4
 """Relative changes below are not told from rounding."""
 
@@ -27,8 +28,8 @@ def render_what_if(found: "WhatIf", width: int = WIDTH, color: bool = False) -> 
 
 
 def render_what_if_json(found: "WhatIf") -> str:
-    """Return the same as one JSON document, fields as in `WhatIf`."""
-    return json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return the same as one JSON document: the fields of `WhatIf` and a version."""
+    return render_record(found, WHAT_IF_VERSION)
 
 
 def render_suggestions(found: "Suggestions", width: int = WIDTH, color: bool = False) -> str:

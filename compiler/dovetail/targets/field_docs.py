@@ -1,23 +1,21 @@
-"""The docstrings under the fields of the target language, for the published schema and the pages."""
+"""The docstrings under the fields of a class, for published schemas and pages."""
 
 import ast
 import inspect
 import textwrap
 
-from pydantic import BaseModel
 
-
-def field_docs(model: type[BaseModel]) -> dict[str, str]:
+def field_docs(kind: type) -> dict[str, str]:
     """Return field name -> the text that stands under it in the source; fields without one are left out."""
     found: dict[str, str] = {}
-    for kind in reversed(model.__mro__):
-        if issubclass(kind, BaseModel) and kind is not BaseModel:
-            found |= _own_docs(kind)
+    for each in reversed(kind.__mro__):
+        if each.__module__.startswith("dovetail."):
+            found |= _own_docs(each)
     return found
 
 
-def _own_docs(model: type[BaseModel]) -> dict[str, str]:
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+def _own_docs(kind: type) -> dict[str, str]:
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(definition, ast.ClassDef)
     found: dict[str, str] = {}
     for statement, after in zip(definition.body, definition.body[1:], strict=False):
