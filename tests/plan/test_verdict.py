@@ -1,11 +1,13 @@
 """The verdict of one screen, as text and as HTML."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from dovetail.plan import (
+    Alternative,
     Plan,
     PlanOperator,
     PlanVerdict,
@@ -13,6 +15,7 @@ from dovetail.plan import (
     Reason,
     device_totals,
     verdict_html,
+    verdict_line,
     verdict_text,
 )
 
@@ -71,8 +74,9 @@ def test_text_has_a_line_for_each_thing_there_is(foreseen: Plan) -> None:
     found = lines(foreseen)
 
     assert found["target"] == foreseen.target
-    assert found["predicted"] == "4.5 ms, 7 mJ (modelled); at most 1 % above the optimum"
-    assert found["time"].startswith("npu 2 ms")
+    assert found["predicted"] == "4.5 ms, 7 mJ (modelled), at most 1 % above the optimum"
+    assert found["time"].startswith("npu 2 ms (")
+    assert found["time"].endswith(" %)")
     assert found["transfers"].startswith(f"{len(foreseen.transfers)}, ")
 
 
@@ -90,9 +94,49 @@ def test_the_proof_of_another_placement_is_not_claimed(foreseen: Plan) -> None:
 
 
 def test_the_main_cause_names_rule_and_remedy(foreseen: Plan) -> None:
-    cause = "first cause (1 times): 'tail' (Cast): dtype must be float16, got float64; cast it"
+    cause = "DV104 dtype (1 operator): dtype must be float16, got float64; cast it"
 
     assert lines(foreseen)["not on npu"] == cause
+
+
+@pytest.mark.parametrize(
+    ("objective", "best"),
+    [
+        ("latency", "npu 5 ms, 20 mJ"),
+        ("throughput", "npu 5 ms, 20 mJ"),
+        ("energy", "cpu 9 ms, 8 mJ"),
+        ("edp", "cpu 9 ms, 8 mJ"),
+    ],
+)
+def test_the_best_single_device_is_that_by_the_objective(foreseen: Plan, objective: str, best: str) -> None:
+    others = (
+        Alternative("greedy", 1.0, 1.0),
+        Alternative("all on npu", 5.0, 20.0),
+        Alternative("all on cpu", 9.0, 8.0),
+        Alternative("cpu first", 0.5, 0.5),
+    )
+    figures = replace(foreseen.predicted, alternatives=others)
+
+    assert lines(replace(foreseen, objective=objective, predicted=figures))["best single"] == best
+
+
+def test_the_line_says_it_all_at_once(foreseen: Plan) -> None:
+    line = verdict_line(foreseen)
+
+    assert "\n" not in line
+    first, second, third, fourth, remedy = line.split("; ")
+    assert re.fullmatch(r"\d+ operators: npu \d+ \(.* % of predicted time\), cpu \d+ \(.* % of predicted time\)", first)
+    assert re.fullmatch(r"\d+ partitions?, \d+ transfers? of .*", second)
+    assert third == "predicted 4.5 ms, 7 mJ (modelled), at most 1 % above the optimum"
+    assert fourth == "top cause: DV104 dtype (1 operator): dtype must be float16, got float64"
+    assert remedy == "cast it"
+
+
+def test_the_line_of_a_plan_without_figures_counts_only(plan: Plan) -> None:
+    bare = replace(plan, predicted=Predicted(), partitions=tuple(replace(p, predicted=None) for p in plan.partitions))
+
+    assert re.match(r"\d+ operators?: \w+ \d+(, \w+ \d+)*; \d+ partition", verdict_line(bare))
+    assert "predicted" not in verdict_line(bare)
 
 
 def test_notebooks_show_the_same_figures(foreseen: Plan) -> None:

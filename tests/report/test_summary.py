@@ -34,8 +34,8 @@ def test_causes_are_ranked_by_operators_and_grouped_over_names_and_values(plan: 
 
     assert [(cause.rule, cause.operators, cause.sole) for cause in causes] == [
         ("attr_range", 2, 2),
-        ("op_list", 1, 1),
         ("placement", 1, 1),
+        ("op_list", 1, 1),
     ]
     strides = causes[0]
     assert strides.message == "strides must be in [1, 3], got (4, 4)"

@@ -1,6 +1,7 @@
 """A session says when its NPU does not take the whole model: nothing falls back in silence."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ def test_open_dimensions_are_named_with_their_remedy(model: Path, caplog: pytest
         session = InferenceSession(model, providers=NPU, provider_options=TARGET, emulate=True)
     (line,) = said(caplog)
     assert "0 of 2 operators are on the NPU" in line or "1 of 2 operators are on the NPU" in line
+    assert "top cause: DV106 static_shape (" in line
     assert "--dim n=" in line
     assert "\n" not in line
     got = session.run(["y"], {"x": np.ones((2, 4), np.float32), "k": np.array([1])})
@@ -46,6 +48,18 @@ def test_nor_is_one_for_the_cpu(model: Path, caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.WARNING):
         InferenceSession(model, providers=["CPUExecutionProvider"])
     assert said(caplog) == []
+
+
+def test_every_session_tells_its_placement_in_one_line_of_information(
+    model: Path, plan: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "dovetail.session"):
+        InferenceSession(plan)
+        InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [record.levelno for record in caplog.records if record.name == "dovetail.session"] == [logging.INFO] * 2
+    for line in said(caplog):
+        assert re.search(r" on cpu-only:\w+: \d operators: cpu \d .*; 1 partition, .*; predicted .* ms", line)
+        assert "\n" not in line
 
 
 def floats(model: Path) -> Path:

@@ -7,8 +7,8 @@ from typing import Final
 
 from rich.console import RenderableType
 
-from dovetail.plan import batches_of, for_batch
-from dovetail.plan.schema import OBJECTIVE_UNITS, Plan, Predicted
+from dovetail.plan import batches_of, best_single, for_batch
+from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
 
 _PROVEN: Final = 1e-4
@@ -62,8 +62,13 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
         yield "placement", words(_proof(predicted, objective))
     others = [each for each in predicted.alternatives if each.latency_ms > 0]
     if others:
-        listed = (f"{each.name} {amount(each.latency_ms, 'ms')}, {amount(each.energy_mj, 'mJ')}" for each in others)
-        yield "instead of", words("; ".join(listed))
+        best = best_single(predicted, objective)
+        yield "instead of", words("; ".join(_alternative(each, each == best) for each in others))
+
+
+def _alternative(each: Alternative, is_best: bool) -> str:
+    mark = " (best single device)" if is_best else ""
+    return f"{each.name} {amount(each.latency_ms, 'ms')}, {amount(each.energy_mj, 'mJ')}{mark}"
 
 
 def _proof(predicted: Predicted, objective: str) -> str:

@@ -174,9 +174,6 @@ def summarize(plan: Plan) -> Report:
 
 
 def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
-    totals = device_totals(plan)
-    operators = max(sum(total.operators for total in totals), 1)
-    time = sum(total.latency_ms or 0.0 for total in totals)
     return tuple(
         DeviceShare(
             id=device.id,
@@ -185,12 +182,12 @@ def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
             numerics=device.numerics,
             has_backend=device.backend is not None,
             operators=total.operators,
-            share=total.operators / operators,
+            share=total.share,
             partitions=total.partitions,
             latency_ms=total.latency_ms,
-            time_share=total.latency_ms / time if total.latency_ms is not None and time > 0 else None,
+            time_share=total.time_share,
         )
-        for device, total in zip(plan.devices, totals, strict=True)
+        for device, total in zip(plan.devices, device_totals(plan), strict=True)
     )
 
 

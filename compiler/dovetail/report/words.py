@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from dovetail.plan.schema import TensorSpec
-
-UNKNOWN: Final = "?"
-"""Stands for a size that depends on a symbolic dimension; never 0."""
+from dovetail.plan.words import UNKNOWN as UNKNOWN
+from dovetail.plan.words import counted as counted
+from dovetail.plan.words import size_text as size_text
 
 _BITS: Final[Mapping[str, int]] = {
     "bool": 8,
@@ -44,11 +44,6 @@ def printable(text: str) -> str:
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """Return `1 operator`, `2 operators`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def quoted(names: Iterable[str]) -> str:
     """Return `'a', 'b'`, or `none`."""
     return ", ".join(f"'{name}'" for name in names) or "none"
@@ -64,20 +59,6 @@ def tensor_bytes(tensor: TensorSpec) -> int | None:
             return None
         bits *= dim
     return (bits + 7) // 8
-
-
-def size_text(size: int | None) -> str:
-    """Return `812 B`, `1.2 kB`, `3.4 MB` (powers of 1000), `?` for None."""
-    if size is None:
-        return UNKNOWN
-    if size < 1000:
-        return f"{size} B"
-    amount = size / 1000
-    for unit in ("kB", "MB", "GB"):
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def shape_text(shape: tuple[int | str | None, ...] | None) -> str:

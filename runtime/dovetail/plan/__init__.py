@@ -46,7 +46,7 @@ from dovetail.plan.schema import (
 from dovetail.plan.serialize import plan_from_json, plan_to_json, to_json
 from dovetail.plan.validate import validate
 from dovetail.plan.variants import as_variant, batches_of, for_batch
-from dovetail.plan.verdict import DeviceTotal, device_totals, main_cause, verdict_html, verdict_text
+from dovetail.plan.verdict import DeviceTotal, best_single, device_totals, verdict_html, verdict_line, verdict_text
 
 __all__ = [
     # errors
@@ -100,9 +100,10 @@ __all__ = [
     "write_plan",
     # the plan on one screen
     "DeviceTotal",
+    "best_single",
     "device_totals",
-    "main_cause",
     "verdict_html",
+    "verdict_line",
     "verdict_text",
     # files that a model or a plan names
     "check_relative",

@@ -51,7 +51,7 @@ class Cause:
 
 
 def rank_causes(plan: Plan, device: str | None = None) -> tuple[Cause, ...]:
-    """Return what keeps the plan's operators off a device, the cause of most operators first.
+    """Return what keeps the plan's operators off a device, the cause of most operators first, then in their order.
 
     Args:
         plan: of several batch sizes, its own is looked at.
@@ -137,7 +137,7 @@ def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
     return Cause(
         code=reason.code,
         rule=reason.rule,
-        message=nameless_message(operator, reason.message),
+        message=nameless_message(operator, reason.message).partition(_OWN_COSTS)[0],
         operators=len({member.name for member, _, _ in group}),
         sole=sum(alone for _, _, alone in group),
         op_types=tuple(Counter(member.op_type for member, _, _ in group).most_common()),
@@ -148,5 +148,5 @@ def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
     )
 
 
-def _rank(cause: Cause) -> tuple[int, str, str]:
-    return -cause.operators, cause.rule, cause.message
+def _rank(cause: Cause) -> tuple[int, int]:
+    return -cause.operators, -cause.sole

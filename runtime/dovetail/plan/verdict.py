@@ -5,12 +5,14 @@ The compiler's report says more; this goes without it.
 
 import html
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from dovetail.plan.causes import rank_causes
 from dovetail.plan.naming import shown
-from dovetail.plan.schema import DeviceKind, Plan, PlanOperator
+from dovetail.plan.schema import Alternative, DeviceKind, Plan, Predicted
+from dovetail.plan.words import counted, size_text
 
 _COLORS: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#e69f00", "cpu": "#56b4e9"}
 """Of Okabe and Ito's palette, which colour-blind people can tell apart."""
@@ -28,55 +30,105 @@ class DeviceTotal:
     partitions: int
     latency_ms: float | None
     """Predicted, of its partitions with their launches; None where the plan has no figures."""
+    share: float
+    """Part of all operators, 0 to 1."""
+    time_share: float | None
+    """Part of the predicted time of all partitions, 0 to 1; None where there is none."""
 
 
 def device_totals(plan: Plan) -> tuple[DeviceTotal, ...]:
     """What each device of a plan has to do, in the target's order."""
     operators = Counter(operator.device for operator in plan.operators if not operator.inside)
+    work = {device.id: _partitions(plan, device.id) for device in plan.devices}
+    whole = sum(time or 0.0 for _, time in work.values())
     return tuple(
-        DeviceTotal(device.id, device.kind, device.name, operators[device.id], *_partitions(plan, device.id))
-        for device in plan.devices
+        DeviceTotal(
+            id=device.id,
+            kind=device.kind,
+            name=device.name,
+            operators=operators[device.id],
+            partitions=partitions,
+            latency_ms=time,
+            share=operators[device.id] / max(operators.total(), 1),
+            time_share=time / whole if time is not None and whole > 0 else None,
+        )
+        for device, (partitions, time) in zip(plan.devices, work.values(), strict=True)
     )
 
 
-def main_cause(operators: Sequence[PlanOperator], device: str) -> str:
-    """The rule that most operators break on a device, in the words of the first of them, and its remedy.
+_ALL_ON: Final = "all on "
+"""How an alternative is called that is one device alone."""
+
+
+def best_single(predicted: Predicted, objective: str) -> Alternative | None:
+    """The best placement on one device, by the plan's objective; None where no device takes the whole model."""
+    alone = [each for each in predicted.alternatives if each.name.startswith(_ALL_ON)]
+    return min(alone, key=lambda each: _value(each, objective), default=None)
+
+
+def _value(each: Alternative, objective: str) -> float:
+    if objective == "edp":
+        return each.latency_ms * each.energy_mj
+    return each.energy_mj if objective == "energy" else each.latency_ms
+
+
+def main_cause(plan: Plan, device: str | None = None) -> str:
+    """The cause that keeps most operators off a device, with its code and remedy; empty where there is none.
 
     Args:
-        operators: at least one, none of them on the device.
-        device: its id.
+        plan: of several batch sizes, its own is looked at.
+        device: its id; the first device of the target where None.
     """
-    reasons = [
-        reason
-        for operator in operators
-        for verdict in operator.verdicts
-        if verdict.device == device
-        for reason in verdict.reasons
-        if reason.rule != "unit"
+    causes = rank_causes(plan, device)
+    if not causes:
+        return ""
+    top = causes[0]
+    remedy = f"; {top.fix}" if top.fix else ""
+    return f"{top.label} ({counted(top.operators, 'operator')}): {top.message}{remedy}"
+
+
+def verdict_line(plan: Plan, device: str | None = None) -> str:
+    """The verdict in one line, for a log.
+
+    Args:
+        plan: of several batch sizes, its own is told.
+        device: whose main cause of fallback is named; the first of the target where None.
+    """
+    totals = device_totals(plan)
+    count = counted(sum(each.operators for each in totals), "operator")
+    devices = ", ".join(_with_time(each) for each in totals if each.partitions)
+    sizes = f" of {_bytes(plan)}" if plan.transfers else ""
+    crossing = f"{counted(len(plan.partitions), 'partition')}, {counted(len(plan.transfers), 'transfer')}{sizes}"
+    facts = [
+        ("predicted ", _predicted(plan)),
+        ("best single device ", _single(plan)),
+        ("top cause: ", main_cause(plan, device)),
     ]
-    if not reasons:
-        return operators[0].reason
-    rule, count = Counter(reason.rule for reason in reasons).most_common(1)[0]
-    first = next(reason for reason in reasons if reason.rule == rule)
-    remedy = f"; {first.fix}" if first.fix else ""
-    return f"first cause ({count} times): {first.message}{remedy}"
+    parts = [f"{count}: {devices}" if devices else count, crossing, *(word + text for word, text in facts if text)]
+    return _printable("; ".join(parts))
 
 
 def verdict_text(plan: Plan) -> str:
     """The verdict as lines of a word and what there is to say of it; of several batch sizes that of the first."""
     totals = device_totals(plan)
-    rows = [("operators", "   ".join(f"{each.id} {each.operators}" for each in totals)), *_facts(plan)]
-    rows.insert(1, ("time", "   ".join(f"{each.id} {each.latency_ms:.3g} ms" for each in totals if each.latency_ms)))
-    lines = [("model", plan.model.name), ("target", plan.target), *rows]
+    operators = "   ".join(f"{each.id} {each.operators} ({100 * each.share:.1f} %)" for each in totals)
+    timed = [each for each in totals if each.latency_ms is not None and each.partitions]
+    time = "   ".join(f"{each.id} {each.latency_ms:.3g} ms{_share(each)}" for each in timed)
+    lines = [
+        ("model", plan.model.name),
+        ("target", plan.target),
+        ("operators", operators),
+        ("time", time),
+        *_facts(plan),
+    ]
     return "\n".join(f"{word:<12}{_printable(text)}" for word, text in lines if text)
 
 
 def verdict_html(plan: Plan) -> str:
     """The verdict as a table for notebooks. It brings its own style, takes the page's colours, and loads nothing."""
     totals = device_totals(plan)
-    count = max(sum(each.operators for each in totals), 1)
     head = "".join(f"<th>{word}</th>" for word in ("device", "operators", "share", "partitions", "predicted time"))
-    rows = "".join(_device_row(each, count) for each in totals)
+    rows = "".join(_device_row(each) for each in totals)
     facts = "".join(f"<tr><th>{word}</th><td>{_escape(text)}</td></tr>" for word, text in _facts(plan) if text)
     title = f"<caption>{_escape(plan.model.name)} on {_escape(plan.target)}</caption>"
     return (
@@ -105,10 +157,10 @@ def _partitions(plan: Plan, device: str) -> tuple[int, float | None]:
     return len(own), sum(known) if has_all else None
 
 
-def _device_row(total: DeviceTotal, operators: int) -> str:
+def _device_row(total: DeviceTotal) -> str:
     mark = f'<i style="background:{_COLORS[total.kind]}"></i>'
     time = "" if total.latency_ms is None else f"{total.latency_ms:.3g} ms"
-    figures = (str(total.operators), f"{100 * total.operators / operators:.1f} %", str(total.partitions), time)
+    figures = (str(total.operators), f"{100 * total.share:.1f} %", str(total.partitions), time)
     cells = "".join(f'<td class="number">{figure}</td>' for figure in figures)
     return f'<tr><td title="{_escape(total.name)}">{mark}{_escape(total.id)}</td>{cells}</tr>'
 
@@ -118,18 +170,26 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     counts = Counter(partition.device for partition in plan.partitions)
     devices = ", ".join(f"{counts[device.id]} on {device.id}" for device in plan.devices if counts[device.id])
     yield "partitions", f"{len(plan.partitions)}: {devices}" if devices else "none"
-    yield "transfers", _transfers(plan)
+    yield "transfers", f"{len(plan.transfers)}, {_bytes(plan)}" if plan.transfers else "none"
     yield "predicted", _predicted(plan)
-    first = plan.devices[0].id
-    elsewhere = [operator for operator in plan.operators if not operator.inside and operator.device != first]
-    yield f"not on {first}", main_cause(elsewhere, first) if elsewhere else ""
+    yield "best single", _single(plan)
+    yield f"not on {plan.devices[0].id}", main_cause(plan)
 
 
-def _transfers(plan: Plan) -> str:
+def _with_time(total: DeviceTotal) -> str:
+    share = "" if total.time_share is None else f" ({100 * total.time_share:.1f} % of predicted time)"
+    return f"{total.id} {total.operators}{share}"
+
+
+def _share(total: DeviceTotal) -> str:
+    return "" if total.time_share is None else f" ({100 * total.time_share:.1f} %)"
+
+
+def _bytes(plan: Plan) -> str:
     sizes = [transfer.bytes for transfer in plan.transfers]
     unknown = sizes.count(None)
-    rest = f" and {unknown} of symbolic size" if unknown else ""
-    return f"{len(sizes)}, {sum(size or 0 for size in sizes)} bytes{rest}" if sizes else "none"
+    known = size_text(sum(size or 0 for size in sizes))
+    return f"{known} and {unknown} of symbolic size" if unknown else known
 
 
 def _predicted(plan: Plan) -> str:
@@ -138,14 +198,15 @@ def _predicted(plan: Plan) -> str:
         return ""
     bound = ""
     if figures.gap is not None and not figures.concurrent:
-        bound = f"; at most {100 * figures.gap:.2g} % above the optimum"
-    best = min(
-        (each for each in figures.alternatives if each.name.startswith("all on ")),
-        key=lambda each: each.latency_ms,
-        default=None,
-    )
-    single = f"; {best.name} {best.latency_ms:.3g} ms, {best.energy_mj:.3g} mJ" if best else ""
-    return f"{figures.latency_ms:.3g} ms, {figures.energy_mj:.3g} mJ ({figures.source}){bound}{single}"
+        bound = f", at most {100 * figures.gap:.2g} % above the optimum"
+    return f"{figures.latency_ms:.3g} ms, {figures.energy_mj:.3g} mJ ({figures.source}){bound}"
+
+
+def _single(plan: Plan) -> str:
+    best = best_single(plan.predicted, plan.objective)
+    if best is None:
+        return ""
+    return f"{best.name.removeprefix(_ALL_ON)} {best.latency_ms:.3g} ms, {best.energy_mj:.3g} mJ"
 
 
 def _escape(text: str) -> str:

@@ -42,7 +42,11 @@ class InferenceSession:
         dims: Mapping[str, int] | None = None,
         binds: Mapping[str, str] | None = None,
     ) -> None:
-        """Make a plan ready to run.
+        """Make a plan ready to run, and log its verdict in one line to `dovetail.session`.
+
+        That line is a warning, which Python shows by itself, where a model's operators are not on the device that its
+        providers put first. Else it is at INFO, as onnxruntime's own lines about placement are: show it with
+        `logging.basicConfig(level=logging.INFO)`. `placement_summary()` has more.
 
         Args:
             path_or_bytes: A plan folder, an ONNX file, or the bytes of one.
@@ -88,8 +92,7 @@ class InferenceSession:
         )
         if is_plan:
             check_providers(providers, provider_options, _needed(self._executor.plan), plan.name)
-        if accelerator is not None:
-            tell_placement(self._executor.plan, accelerator, strict=strict)
+        tell_placement(self._executor.plan, accelerator, strict=strict)
 
     @property
     def events(self) -> list[Event]:

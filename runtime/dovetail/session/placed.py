@@ -1,20 +1,21 @@
-"""What a session says of a model that its NPU or GPU does not take whole."""
+"""What a session says of where its model runs."""
 
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from dovetail.plan import DeviceKind, Plan, RunError, Variant, main_cause, shown
+from dovetail.plan import DeviceKind, Plan, RunError, Variant, shown, verdict_line
 
 _logger = logging.getLogger("dovetail.session")
 
 
-def tell_placement(plan: Plan, kind: DeviceKind, *, strict: bool) -> None:
-    """Log one warning where operators are not on the device that was asked for, with the main cause and what to do.
+def tell_placement(plan: Plan, kind: DeviceKind | None, *, strict: bool) -> None:
+    """Log the verdict in one line: a warning where operators are not on the device that was asked for, else at INFO.
 
     Args:
-        plan: of a model compiled for a list of providers.
-        kind: of the first of them.
+        plan: what the session runs.
+        kind: of the first device of the providers that is no CPU; None where none is, and where a plan was given,
+            whose placement was told when it was compiled.
         strict: do not take a plan that leaves the device idle.
 
     Raises:
@@ -23,12 +24,14 @@ def tell_placement(plan: Plan, kind: DeviceKind, *, strict: bool) -> None:
     device = next((device for device in plan.devices if device.kind == kind), None)
     operators = [operator for operator in plan.operators if not operator.inside]
     elsewhere = [operator for operator in operators if device is not None and operator.device != device.id]
+    subject = f"model {shown(plan.model.name)} on {plan.target}"
     if device is None or not elsewhere:
+        _logger.info("%s: %s", subject, verdict_line(plan))
         return
-    taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the {kind.upper()}"
-    line = f"model {shown(plan.model.name)} on {plan.target}: {taken}; {main_cause(elsewhere, device.id)}"
+    taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the {device.kind.upper()}"
+    line = f"{subject}: {taken}; {verdict_line(plan, device.id)}"
     if strict and len(elsewhere) == len(operators):
-        raise RunError(f"{line}; strict mode allows no other device")
+        raise RunError(f"{line}; strict mode allows no other device, leave it out to fall back")
     _logger.warning(line)
 
 
