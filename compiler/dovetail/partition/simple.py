@@ -12,7 +12,7 @@ def simple_placements(problem: Problem) -> Iterator[tuple[str, Placement]]:
     """Yield the greedy placement, and for each device the one that puts there all that it allows.
 
     What a device does not allow goes to the first one that does. Pins and the limits of devices are kept; a placement
-    that can't keep them is left out.
+    that can't keep them is left out. Where the greedy one is on one device alone, it stands under both names.
     """
     first = greedy.place(problem)
     yield from _within_limits(problem, "greedy", first)
@@ -21,8 +21,8 @@ def simple_placements(problem: Problem) -> Iterator[tuple[str, Placement]]:
             device if row[device] and problem.pins.get(unit, device) == device else first.device_of[unit]
             for unit, row in enumerate(problem.allowed)
         )
-        if device_of != first.device_of:
-            alone = all(each == device for each in device_of)
+        alone = all(each == device for each in device_of)
+        if alone or device_of != first.device_of:
             yield from _within_limits(problem, f"all on {name}" if alone else f"{name} first", Placement(device_of))
 
 
