@@ -124,7 +124,9 @@ class TestInput:
         assert "no budget to check; give one of --min-npu-ops" in error_of(check(costed))
 
     def test_missing_plan(self, tmp_path: Path) -> None:
-        assert "is not a plan folder" in error_of(check(tmp_path / "none.plan", "--max-partitions", 1))
+        assert "none.plan': does not exist; check the path" in error_of(
+            check(tmp_path / "none.plan", "--max-partitions", 1)
+        )
 
     def test_missing_baseline(self, costed: Path, tmp_path: Path) -> None:
         assert "is not a plan folder" in error_of(check(costed, "--baseline", tmp_path))
@@ -232,7 +234,7 @@ class TestProjectFile:
                 "[tool.dovetail.check]\nmax_partitions = 3",
                 "knows no key 'max_partitions'; did you mean 'max-partitions'?",
             ),
-            ("[tool.dovetail.check]\nzzz = 3", "knows no key 'zzz'; it may hold min-npu-ops, "),
+            ("[tool.dovetail.check]\nzzz = 3", "knows no key 'zzz'; choose one of 'min-npu-ops', "),
             ("[tool.dovetail.chek]\nmax-partitions = 3", "[tool.dovetail] knows no key 'chek'; did you mean 'check'?"),
             ("[tool.dovetail.check]\nmax-partitions = 'three'", "max-partitions: must be a whole number, got 'three'"),
             ("[tool.dovetail.check]\nmax-partitions = 2.5", "max-partitions: must be a whole number, got '2.5'"),

@@ -78,7 +78,7 @@ def test_missing_values_are_named() -> None:
 
 
 def test_unknown_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="--input img: the plan has no such input; it has 'image', 'mask'"):
+    with pytest.raises(RunError, match="--input img: the plan has no such input; did you mean 'image'"):
         gather_feeds([IMAGE, MASK], {"img": tmp_path / "image.npy"}, seed=0)
 
 

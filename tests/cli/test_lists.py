@@ -82,4 +82,4 @@ def test_unknown_pass() -> None:
     result = dovetail("passes", "show", "fuse-batchnorm")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "error: no pass is named 'fuse-batchnorm'; choose one of fuse-batch-norm\n"
+    assert result.stderr == "error: no pass is named 'fuse-batchnorm'; did you mean 'fuse-batch-norm'?\n"

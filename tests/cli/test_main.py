@@ -73,7 +73,7 @@ def test_version() -> None:
     ("arguments", "message"),
     [
         (["inspct"], "no command 'inspct'; did you mean 'inspect'?"),
-        (["zzz"], "no command 'zzz'; see 'dovetail --help'"),
+        (["zzz"], "no command 'zzz'; choose one of 'compile', 'inspect', "),
         (["--zzz"], "No such option '--zzz'; see 'dovetail --help'"),
         (["compile"], "Missing argument 'MODEL'; see 'dovetail compile --help'"),
         (["compile", "m.onnx"], "Missing option '-t' / '--target'; see 'dovetail compile --help'"),

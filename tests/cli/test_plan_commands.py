@@ -57,7 +57,7 @@ class TestInspect:
     def test_model_needs_a_target(self, tiny_model: Path) -> None:
         line = error_of(dovetail("inspect", tiny_model))
 
-        assert "is a model and needs a target: -t with one of" in line
+        assert "is a model and needs a target; give -t with one of" in line
         assert "cpu-only" in line
 
     def test_missing_source(self, tmp_path: Path) -> None:
@@ -76,7 +76,9 @@ class TestExplain:
         assert "000-npu: hidden float32 batchx2 (?)" in result.stdout
 
     def test_unknown_operator(self, tiny_plan: Path) -> None:
-        assert "no operator is named 'skale' (closest: 'scale'" in error_of(dovetail("explain", tiny_plan, "skale"))
+        line = error_of(dovetail("explain", tiny_plan, "skale"))
+
+        assert "no operator is named 'skale'; did you mean 'scale'?" in line
 
 
 class TestRun:
@@ -122,7 +124,7 @@ class TestRun:
         result = dovetail("run", tiny_plan, "--input", f"z={tmp_path / 'z.npy'}", "--random", "0")
 
         assert result.exit_code == 2
-        assert "--input z: the plan has no such input; it has 'x', 'limit'" in result.stderr
+        assert "--input z: the plan has no such input; choose one of 'x', 'limit'" in result.stderr
 
     def test_wrong_shape_is_named(self, tiny_plan: Path, tmp_path: Path) -> None:
         np.save(tmp_path / "x.npy", np.zeros((1, 3), np.float32))

@@ -131,7 +131,7 @@ def test_classes_may_flip_where_floats_are_judged(floats: str) -> None:
     [
         (
             ("--quantize", "int8"),
-            "--quantize needs samples of the inputs to find ranges: add --calibration",
+            "--quantize needs samples of the inputs to find ranges; add --calibration",
         ),
         (("--quantize", "int4", "--calibration", "pictures"), "'int4' is not 'int8'"),
         (("--calibration", "pictures"), "--calibration and --min-snr-db belong to --quantize int8; add it"),

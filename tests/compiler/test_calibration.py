@@ -79,7 +79,7 @@ def _files(**files: bytes) -> Callable[[Path], Path]:
         (lambda folder: folder / "none.npz", [X], "does not exist; give an .npz, or a folder of .npy files"),
         (_archive(), [X], "has no array for input 'x', it has none; add one"),
         (_archive(y=ramp(4, 3)), [X], "has no array for input 'x', it has 'y'; add one"),
-        (_archive(x=ramp(4, 3), y=ramp(4)), [X], "the model has no input 'y'; it has 'x'"),
+        (_archive(x=ramp(4, 3), y=ramp(4)), [X], "the model has no input 'y'; choose 'x'"),
         (_archive(x=ramp(4, 3, 2, 2)), [X], r"'x' has the shape \[4, 3, 2, 2\], its samples must have \[1, 3\]"),
         (_archive(x=ramp()), [X], r"'x' has the shape \[\], its samples must have"),
         (_archive(x=ramp(4, 5)), [X], r"sample 0: 'x' must have the shape \[1, 3\], got \[1, 5\]"),

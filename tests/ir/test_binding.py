@@ -161,9 +161,9 @@ def test_outputs_are_those_of_the_model_with_that_input(options: Bindings) -> No
 @pytest.mark.parametrize(
     ("bindings", "words"),
     [
-        (Bindings(shapes={"w": (1,)}), "--shape w: the model has no such input; it has 'x', 'z'"),
+        (Bindings(shapes={"w": (1,)}), "--shape w: the model has no such input; choose one of 'x', 'z'"),
         (Bindings(binds={"w": "1"}), "--bind w: the model has no such input"),
-        (Bindings(dims={"M": 1}), "--dim M: .* no such symbolic dimension; it has 'N', 'batch'"),
+        (Bindings(dims={"M": 1}), "--dim M: .* such symbolic dimension; choose one of 'N', 'batch'"),
         (Bindings(dims={"N": 0}), r"--dim N: a size must be in \[1, 2147483647\], got 0"),
         (Bindings(dims={"N": 2**31}), "got 2147483648"),
         (Bindings(shapes={"x": (4, 3, -1)}), "got -1"),
@@ -190,7 +190,7 @@ def test_errors(bindings: Bindings, words: str) -> None:
 
 def test_model_without_symbols() -> None:
     model = model_from_text("g (float[2] x) => (float[2] y) { y = Relu(x) }")
-    with pytest.raises(ModelError, match=r"--dim N: .*; all its dimensions are fixed"):
+    with pytest.raises(ModelError, match=r"--dim N: .*; leave it out, there are none"):
         load_model(model, Bindings(dims={"N": 1}))
 
 

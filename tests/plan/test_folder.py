@@ -72,9 +72,10 @@ def test_damaged_plan_json(plan_folder: Path, content: bytes, message: str) -> N
 
 def test_not_a_plan(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for path in (tmp_path, tmp_path / "file", tmp_path / "missing"):
-        with pytest.raises(PlanError, match="is not a plan folder"):
-            read_plan(path)
+    cases = {"": "no plan.json in it", "file": "but a file", "missing": "does not exist; check the path"}
+    for name, message in cases.items():
+        with pytest.raises(PlanError, match=message):
+            read_plan(tmp_path / name)
 
 
 def test_an_invalid_plan_is_not_written(plan: Plan, tmp_path: Path) -> None:

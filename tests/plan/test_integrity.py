@@ -122,7 +122,7 @@ def test_a_writer_that_is_killed_leaves_the_old_plan_or_none(plan_folder: Path, 
     assert contents(plan_folder) == before
     read_plan(plan_folder)
     if not there:
-        with pytest.raises(PlanError, match="is not a plan folder"):
+        with pytest.raises(PlanError, match="does not exist"):
             read_plan(final)
 
 

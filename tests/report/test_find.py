@@ -31,9 +31,9 @@ def test_folded_away(plan: Plan) -> None:
     ("query", "message"),
     [
         ("conv", "'conv' must name one operator, got 3, among them 'conv_1', 'conv_2', 'conv_3'"),
-        ("konv_2", "no operator is named 'konv_2' (closest: 'conv_2'"),
-        ("zzz*", "no operator is named 'zzz*' (it has 7 operators)"),
-        ("", "an operator's name is needed"),
+        ("konv_2", "no operator is named 'konv_2'; did you mean 'conv_2'?"),
+        ("zzz*", "no operator is named 'zzz*'; see 'dovetail inspect --format json'"),
+        ("", "an empty name names no operator; give a name or a glob"),
     ],
 )
 def test_not_found(plan: Plan, query: str, message: str) -> None:

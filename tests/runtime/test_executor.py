@@ -35,7 +35,7 @@ def test_wanted_outputs_come_in_the_order_wanted(plan_from_text: PlanFromText) -
     with Executor(plan_from_text(RELU, DOUBLE, outputs=("a", "y"))) as executor:
         assert list(executor.run({"x": X}, ["y", "a"])) == ["y", "a"]
         assert list(executor.run({"x": X}, ["a"])) == ["a"]
-        with pytest.raises(RunError, match=r"output 'z': the plan has no such output, it has 'a', 'y'"):
+        with pytest.raises(RunError, match=r"output 'z': the plan has no such output; choose one of 'a', 'y'"):
             executor.run({"x": X}, ["z"])
 
 
@@ -229,7 +229,9 @@ def test_a_changed_file_is_refused_before_anything_runs(plan_from_text: PlanFrom
 def test_a_payload_that_is_no_model_names_the_partition(plan_from_text: PlanFromText) -> None:
     plan = plan_from_text(RELU, DOUBLE)
     (plan / "partitions" / "001.onnx").write_bytes(b"not a model")
-    with pytest.raises(RunError, match=r"partition '001-cpu': device 'cpu' refused it, .*; no other device may run it"):
+    with pytest.raises(
+        RunError, match=r"partition '001-cpu': device 'cpu' refused it, .*, and no other device may run it"
+    ):
         Executor(plan, verify=False)
 
 

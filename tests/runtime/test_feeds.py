@@ -17,7 +17,7 @@ GOOD: dict[str, npt.NDArray[np.generic]] = {"x": np.zeros((1, 2, 5), np.float32)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"z": np.zeros(1)}, "input 'z': the plan has no such input, it has 'x', 'y'; leave it out"),
+        ({"z": np.zeros(1)}, "input 'z': the plan has no such input; choose one of 'x', 'y'"),
         ({"y": None}, "input 'y': no value given, the plan wants 'x', 'y'; give one"),
         ({"x": np.zeros((1, 2, 5))}, "input 'x': must be float32, got float64; convert it"),
         ({"y": np.array(["a", "b"])}, "input 'y': must be int64, got string; convert it"),

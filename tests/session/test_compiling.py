@@ -169,7 +169,7 @@ def test_a_program_for_onnxruntime_need_not_change_its_providers(model: Path) ->
 @pytest.mark.parametrize(
     ("providers", "options", "message"),
     [
-        (["TPUExecutionProvider"], None, "'TPUExecutionProvider': is unknown, there are NPUExecutionProvider, GPU"),
+        (["TPUExecutionProvider"], None, "'TPUExecutionProvider': is unknown; did you mean 'NPUExecutionProvider'"),
         ([("NPUExecutionProvider", {"soc": "1"})], None, "has no option 'soc', there are target"),
         ([("CPUExecutionProvider", {"target": "x"})], None, "has no option 'target', there are none"),
         (["CPUExecutionProvider"], [{}, {}], "must have an entry for each of the 1 providers, got 2"),

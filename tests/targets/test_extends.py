@@ -83,14 +83,14 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "line", "problem"),
     [
-        ("vendr: X\n", 4, "vendr: no such field; did you mean vendor?"),
-        ("devices:\n- id: gpu\n  nam: X\n", 6, "devices.0.nam: no such field; did you mean name?"),
+        ("vendr: X\n", 4, "vendr: no such field; did you mean 'vendor'?"),
+        ("devices:\n- id: gpu\n  nam: X\n", 6, "devices.0.nam: no such field; did you mean 'name'?"),
         (
             "devices:\n  gpu: {numerics: fp17}\n",
             5,
             "gpu.numerics: must be 'fp32', 'fp16' or 'int8', got 'fp17'",
         ),
-        ("devices:\n  npu: {ops: {Relu: {rules: [{kind: ranks}]}}}\n", 5, "no rule kind 'ranks'; did you mean rank?"),
+        ("devices:\n  npu: {ops: {Relu: {rules: [{kind: ranks}]}}}\n", 5, "no rule kind 'ranks'; did you mean 'rank'?"),
         ("devices:\n  npu: {ops: {Rleu: null}}\n", 5, "devices.npu.ops.Rleu: null removes what the base has"),
         ("devices:\n  npu: {ops: {Relu: {use: flat}}}\n", 5, "no rule set 'flat'"),
         ("devices:\n  tpu: null\n", 5, "devices.tpu: null removes a device, and the base has no tpu"),
@@ -110,8 +110,8 @@ def test_a_mistake_points_into_the_users_own_file(tmp_path: Path, changes: str, 
 @pytest.mark.parametrize(
     ("ref", "problem"),
     [
-        ("nvidia-orin-dl", "unknown target 'nvidia-orin-dl': did you mean 'nvidia-orin-dla'?"),
-        ("none.yaml", "none.yaml: no such file"),
+        ("nvidia-orin-dl", "unknown target 'nvidia-orin-dl'; did you mean 'nvidia-orin-dla'?"),
+        ("none.yaml", "none.yaml': does not exist; check the path"),
         ("/none.yaml", "a path must be relative to the file"),
         ("[a, b]", "must be a target's name or a path, got ['a', 'b']"),
         ("''", "must be a target's name or a path, got ''"),
@@ -126,7 +126,7 @@ def test_a_base_that_is_not_there(tmp_path: Path, ref: str, problem: str) -> Non
 def test_a_circle_names_its_files(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("name: other\nextends: ./mine.yaml\n")
     message = mistake(tmp_path, "name: mine\nextends: other.yaml\n")
-    assert message.endswith("line 2: extends: goes in a circle: mine.yaml -> other.yaml -> mine.yaml")
+    assert message.endswith("line 2: extends: goes in a circle: mine.yaml -> other.yaml -> mine.yaml; correct it")
     assert "mine.yaml -> mine.yaml" in mistake(tmp_path, "name: mine\nextends: mine.yaml\n")
 
 
@@ -135,7 +135,9 @@ def test_a_chain_has_an_end(tmp_path: Path) -> None:
         (tmp_path / f"t{number}.yaml").write_text(f"name: t\nextends: t{number + 1}.yaml\n")
     (tmp_path / "t8.yaml").write_text("name: t\nextends: cpu-only\n")
     assert load_target(str(tmp_path / "t3.yaml")).name == "t"
-    with pytest.raises(TargetError, match=r"goes over more than 8 files: t0.yaml -> t1.yaml -> .* -> t8.yaml$"):
+    with pytest.raises(
+        TargetError, match=r"goes over more than 8 files: t0.yaml -> t1.yaml -> .* -> t8.yaml; correct it$"
+    ):
         load_target(str(tmp_path / "t0.yaml"))
 
 

@@ -98,13 +98,11 @@ def test_a_users_file_is_read_with_its_variants(tmp_path: Path) -> None:
 
 
 def test_unknown_names_list_what_there_is_and_the_closest() -> None:
-    with pytest.raises(
-        TargetError, match=r"unknown target 'cpu-onyl': did you mean 'cpu-only'\? known: .*arm-ethos-u85, "
-    ):
+    with pytest.raises(TargetError, match=r"unknown target 'cpu-onyl'; did you mean 'cpu-only'\?"):
         load_target("cpu-onyl")
-    with pytest.raises(TargetError, match=r"no variant 'sm8651': did you mean 'sm8650'"):
+    with pytest.raises(TargetError, match=r"no variant 'sm8651'; did you mean 'sm8650'"):
         load_target("qualcomm-hexagon-htp:sm8651")
-    with pytest.raises(TargetError, match=r"no variant 'x': it has no variants"):
+    with pytest.raises(TargetError, match=r"no variant 'x'; leave it out, there are none"):
         load_target("hailo-8:x")
 
 
@@ -176,7 +174,7 @@ def test_a_bomb_is_refused_at_once() -> None:
 def test_a_huge_or_binary_file_is_refused(tmp_path: Path) -> None:
     huge = tmp_path / "huge.yaml"
     huge.write_text("# " + "x" * 2_000_001)
-    with pytest.raises(TargetError, match="at most 2000000 bytes"):
+    with pytest.raises(TargetError, match="at most 2000000 are read"):
         load_target(str(huge))
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"name: \xff\xfe")

@@ -1,6 +1,5 @@
 """Options that stand in `[tool.dovetail.COMMAND]` of a project's pyproject.toml."""
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 from dovetail.plan.errors import DovetailError
 from dovetail.plan.files import read_regular
-from dovetail.plan.naming import shown
+from dovetail.plan.naming import meant, shown
 
 _FILE: Final = "pyproject.toml"
 _MAX_BYTES: Final = 2**20
@@ -65,9 +64,7 @@ def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) 
     names = list(known)
     for key in table:
         if key not in names:
-            closest = difflib.get_close_matches(key, names, n=1)
-            advice = f"did you mean '{closest[0]}'?" if closest else f"it may hold {', '.join(names)}"
-            raise DovetailError(f"{where} knows no key {shown(key)}; {advice}")
+            raise DovetailError(f"{where} knows no key {shown(key)}; {meant(key, names)}")
 
 
 def _option(command: click.Command, name: str) -> click.Parameter:

@@ -34,7 +34,7 @@ def command(plan: Path, explorer: Path | None, netron: Path | None) -> None:
     from dovetail.plan import read_plan
 
     if explorer is None and netron is None:
-        raise click.UsageError("nothing to write: give --model-explorer FILE.json, --netron FILE.onnx, or both")
+        raise click.UsageError("nothing to write; give --model-explorer FILE.json, --netron FILE.onnx, or both")
     check_folder("--model-explorer", explorer)
     check_folder("--netron", netron)
     read = read_plan(plan)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dovetail.cli.screen import warn
-from dovetail.plan import RunError
+from dovetail.plan import RunError, meant
 from dovetail.plan.arrays import read_array
 from dovetail.plan.random_feeds import random_feeds
 from dovetail.plan.schema import TensorSpec
@@ -25,7 +25,7 @@ def gather_feeds(inputs: Sequence[TensorSpec], files: Mapping[str, Path], seed: 
     names = [spec.name for spec in inputs]
     for name in files:
         if name not in names:
-            raise RunError(f"--input {name}: the plan has no such input; it has {quoted(names)}")
+            raise RunError(f"--input {name}: the plan has no such input; {meant(name, names)}")
     missing = [spec for spec in inputs if spec.name not in files]
     if missing and seed is None:
         raise RunError(

@@ -6,7 +6,6 @@
 
 import atexit
 import contextlib
-import difflib
 import gc
 import importlib
 import os
@@ -18,6 +17,7 @@ import click
 
 from dovetail.plan._version import __version__
 from dovetail.plan.errors import DovetailError
+from dovetail.plan.naming import meant, shown
 
 COMMANDS: Final = {
     "compile": "Compile MODEL for a target into an execution plan.",
@@ -76,9 +76,7 @@ class Program(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for an unknown one propose the closest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            closest = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            proposal = f"did you mean '{closest[0]}'?" if closest else "see 'dovetail --help'"
-            raise InputError(f"no command '{args[0]}'; {proposal}")
+            raise InputError(f"no command {shown(args[0])}; {meant(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

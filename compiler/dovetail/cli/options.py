@@ -136,7 +136,7 @@ def compile_options(
     if quantize is not None:
         if calibration is None:
             raise click.UsageError(
-                "--quantize needs samples of the inputs to find ranges: add --calibration with an .npz, or a folder of "
+                "--quantize needs samples of the inputs to find ranges; add --calibration with an .npz, or a folder of "
                 ".npy files"
             )
         bound = {} if min_snr_db is None else {"min_snr_db": min_snr_db}

@@ -1,11 +1,10 @@
 """`dovetail passes`: what the compiler does to a graph before it is placed."""
 
-import difflib
-
 import click
 
 from dovetail.cli import screen
 from dovetail.plan.errors import PassError
+from dovetail.plan.naming import meant, shown
 
 
 @click.group("passes", invoke_without_command=True)
@@ -34,8 +33,7 @@ def show_pass(name: str) -> None:
 
     names = registry.pass_names()
     if name not in names:
-        closest = difflib.get_close_matches(name, names, n=3) or names
-        raise PassError(f"no pass is named '{name}'; choose one of {', '.join(closest)}")
+        raise PassError(f"no pass is named {shown(name)}; {meant(name, names)}")
     click.echo(registry.describe_pass(name))
 
 

@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from dovetail.cli.options import compile_options
 from dovetail.plan.errors import ModelError, PlanError
+from dovetail.plan.naming import meant_path, shown
 
 _COMPILING = frozenset(
     {
@@ -47,12 +48,11 @@ def load_compilation(path: Path, target: str | None, **options: Any) -> "tuple[C
         ModelError: as `load_plan`.
     """
     if not path.exists():
-        raise ModelError(f"'{path}' does not exist; give a model's file or a plan's folder")
+        raise ModelError(f"{shown(str(path))} does not exist; {meant_path(path)}")
     if target is None:
         from dovetail.targets import target_names
 
-        names = ", ".join(target_names())
-        raise ModelError(f"'{path}' is a model and needs a target: -t with one of {names}")
+        raise ModelError(f"'{path}' is a model and needs a target; give -t with one of {', '.join(target_names())}")
     from dovetail.compiler import compile_model  # loads ONNX
 
     made = compile_options(**options)

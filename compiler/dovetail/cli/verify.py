@@ -118,7 +118,7 @@ def _samples(plan: "Plan", inputs: Path | None, samples: int) -> Iterator[dict[s
     given = read_arrays(inputs, "--inputs")
     missing = [spec.name for spec in plan.inputs if spec.name not in given]
     if missing:
-        raise RunError(f"--inputs '{inputs}': no array for {quoted(missing)}; it has {quoted(given)}")
+        raise RunError(f"--inputs '{inputs}': no array for {quoted(missing)}; it has {quoted(given)}; add it")
     yield given
 
 

@@ -48,7 +48,7 @@ def calibrate(
     device = _DEVICES[chosen]
     tool = tool_for(target, chosen)
     if why := tool.why_not():
-        raise LoweringError(f"target {target.ref!r}: its '{device}' can't be calibrated by {chosen}: {why}")
+        raise LoweringError(f"target {target.ref!r}: its '{device}' can't be calibrated by {chosen}, {why}")
     samples: dict[object, Sample] = {}
     name = ""
     for model in models:

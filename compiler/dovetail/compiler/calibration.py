@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dovetail.plan.arrays import read_array, read_arrays
 from dovetail.plan.errors import RunError
+from dovetail.plan.naming import meant, shown
 from dovetail.plan.schema import TensorSpec
 
 Array = npt.NDArray[np.generic]
@@ -62,8 +63,8 @@ def _from_archive(path: Path, specs: Sequence[TensorSpec], what: str) -> Iterato
     parts = {spec.name: _split(arrays[spec.name], spec, what) for spec in specs}
     counts = {name: len(each) for name, each in parts.items()}
     if len(set(counts.values())) > 1:
-        shown = ", ".join(f"{count} for '{name}'" for name, count in counts.items())
-        raise RunError(f"{what}: every input needs the same number of samples, got {shown}")
+        got = ", ".join(f"{count} for '{name}'" for name, count in counts.items())
+        raise RunError(f"{what}: every input needs the same number of samples, got {got}; give as many of each")
     for number in range(min(counts.values(), default=0)):
         yield {name: each[number] for name, each in parts.items()}
 
@@ -84,7 +85,7 @@ def _split(array: Array, spec: TensorSpec, what: str) -> Sequence[Array]:
 
 def _checked(sample: object, specs: Sequence[TensorSpec], what: str) -> dict[str, Array]:
     if not isinstance(sample, Mapping):
-        raise RunError(f"{what}: must be a mapping from input to array, got {type(sample).__name__}")
+        raise RunError(f"{what}: must be a mapping from input to array, got {type(sample).__name__}; give one")
     _check_names(sample, specs, what)
     return {spec.name: _checked_array(np.asarray(sample[spec.name]), spec, what) for spec in specs}
 
@@ -96,14 +97,16 @@ def _check_names(given: Mapping[str, object], specs: Sequence[TensorSpec], what:
             raise RunError(f"{what}: has no array for input '{name}', it has {_list(given)}; add one")
     for name in given:
         if name not in names:
-            raise RunError(f"{what}: the model has no input '{name}'; it has {_list(names)}")
+            raise RunError(f"{what}: the model has no input {shown(name)}; {meant(name, names)}")
 
 
 def _checked_array(array: Array, spec: TensorSpec, what: str) -> Array:
     if array.dtype != np.dtype(spec.dtype):
         raise RunError(f"{what}: '{spec.name}' must be {spec.dtype}, got {array.dtype}; convert it with astype")
     if spec.shape is not None and not _fits(array.shape, spec):
-        raise RunError(f"{what}: '{spec.name}' must have the shape {_shown(spec.shape)}, got {list(array.shape)}")
+        raise RunError(
+            f"{what}: '{spec.name}' must have the shape {_shown(spec.shape)}, got {list(array.shape)}; reshape it"
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise RunError(f"{what}: '{spec.name}' holds NaN or infinity; take the sample out")
     return array

@@ -173,7 +173,7 @@ def _whole(
         if placement[partition.id].split(" ")[0] != partition.device:
             raise LoweringError(
                 f"plan: partition '{partition.id}' compiles for '{partition.device}', but ran on "
-                f"'{placement[partition.id]}'; look at it with 'dovetail run'"
+                f"'{placement[partition.id]}'; see 'dovetail run'"
             )
     wanted = _reference(model, compilation, verifier, samples, names)
     used = {verifier.numerics(piece.nodes, device) for piece, device in pieces_of(compilation) if device.kind != "cpu"}

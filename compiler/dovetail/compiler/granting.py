@@ -7,11 +7,12 @@ from pathlib import Path
 
 from dovetail.compiler.driver import compile_graph, compile_tagged, load_described, prepare
 from dovetail.compiler.options import CompileOptions
-from dovetail.compiler.placing import is_taken, matches
+from dovetail.compiler.placing import is_taken, matches, what_is_meant
 from dovetail.ir import Graph
 from dovetail.partition import Objective
 from dovetail.passes.tagging import UnitTag, VerdictTag
 from dovetail.plan.errors import PartitionError
+from dovetail.plan.naming import meant
 from dovetail.plan.schema import Plan
 from dovetail.targets import Target, Verdict
 
@@ -94,10 +95,10 @@ def _check(graph: Graph, target: Target, asked: Sequence[tuple[str, str]]) -> No
     for pattern, device in asked:
         option = f"--what-if '{pattern}={device}'"
         if device not in devices:
-            raise PartitionError(f"{option}: the target has no such device; it has {', '.join(devices)}")
+            raise PartitionError(f"{option}: the target has no such device; {meant(device, devices)}")
         if not any(matches(graph, name, pattern) for name in graph):
             raise PartitionError(
-                f"{option}: no operator of the compiled model has such a name; write a name, a glob with *, or op:TYPE"
+                f"{option}: no operator of the compiled model has such a {what_is_meant(graph, pattern)}"
             )
 
 

@@ -9,6 +9,7 @@ from dovetail.ir import Graph
 from dovetail.partition import DeviceLimits, Problem
 from dovetail.passes.tagging import UnitTag, VerdictTag
 from dovetail.plan.errors import PartitionError
+from dovetail.plan.naming import closest, meant, shown
 from dovetail.targets import Target
 
 
@@ -88,12 +89,13 @@ def _pins(graph: Graph, devices: tuple[str, ...], place: Sequence[tuple[str, str
     pinned: dict[str, tuple[str, str]] = {}
     for pattern, device in place:
         if device not in devices:
-            raise PartitionError(
-                f"{_option(pattern, device)}: the target has no such device; it has {', '.join(devices)}"
-            )
+            raise PartitionError(f"{_option(pattern, device)}: the target has no such device; {meant(device, devices)}")
         matched = [name for name in graph if matches(graph, name, pattern)]
         if not matched:
-            raise PartitionError(f"{_option(pattern, device)}: no operator of the compiled model has such a name")
+            raise PartitionError(
+                f"{_option(pattern, device)}: no operator of the compiled model has such a "
+                f"{what_is_meant(graph, pattern)}"
+            )
         pinned.update((name, (pattern, device)) for name in matched)
     pins: dict[int, tuple[str, str, str]] = {}
     for name, (pattern, device) in pinned.items():
@@ -119,10 +121,21 @@ def _check_allowed(graph: Graph, members: Sequence[str], pattern: str, device: s
         if verdict.state in ("supported", "soft"):
             continue
         reason = verdict.reasons[0]
-        fix = f"; {reason.fix}" if reason.fix else ""
+        fix = f"{reason.fix}, or " if reason.fix else ""
         raise PartitionError(
-            f"{_option(pattern, device)}: '{members[0]}' can't run on '{device}': {reason.message}{fix}"
+            f"{_option(pattern, device)}: '{members[0]}' can't run on '{device}': {reason.message}; {fix}take the pin "
+            "away"
         )
+
+
+def what_is_meant(graph: Graph, pattern: str) -> str:
+    """The end of a message about a pattern without operators: what it would be a part of, and what to do."""
+    if pattern.startswith("op:"):
+        types = sorted({graph.node(name).op_type for name in graph})
+        return f"type; {meant(pattern.removeprefix('op:'), types)}"
+    names = dict.fromkeys(known for name in graph for known in (name, *graph.origins(name)))
+    found = closest(pattern, list(names))
+    return f"name; {f'did you mean {shown(found)}?' if found else 'write a name, a glob with *, or op:TYPE'}"
 
 
 def matches(graph: Graph, name: str, pattern: str) -> bool:

@@ -82,9 +82,9 @@ def probe_target(model: str | Path, target: Target, options: CompileOptions) -> 
     """
     device = target.devices[0]
     tool = tool_of(device)
-    why = "no tool for it is known" if tool is None else tool.why_not()
+    why = "no tool for it is known; choose another target" if tool is None else tool.why_not()
     if tool is None or why:
-        raise LoweringError(f"target {target.ref!r}: the compiler of '{device.id}' can't be asked: {why}")
+        raise LoweringError(f"target {target.ref!r}: the compiler of '{device.id}' can't be asked, {why}")
     graph = prepare(model, options)
     run_passes(graph, (AnnotateUnits(), AnnotateVerdicts(target)))
     units = units_of(graph)

@@ -195,7 +195,8 @@ def _check(samples: Sequence[Sample]) -> None:
     for sample in samples:
         if not (math.isfinite(sample.latency_us) and sample.latency_us > 0):
             raise LoweringError(
-                f"calibration: '{sample.name}' took {sample.latency_us} us; a timing must be finite and above zero"
+                f"calibration: '{sample.name}' took {sample.latency_us} us; a timing must be finite and above zero; "
+                "leave the operator out"
             )
     if len(samples) < LEAST_SAMPLES // 2:
         raise LoweringError(

@@ -10,6 +10,7 @@ import onnx_ir
 from dovetail.ir.nested import nested_graphs
 from dovetail.ir.values import dtype_name, shape_of
 from dovetail.plan.errors import ModelError
+from dovetail.plan.naming import meant
 
 MAX_DIM = 2**31 - 1
 """No device of any target addresses a longer dimension."""
@@ -47,14 +48,16 @@ class Bindings:
         for option, value in text.items():
             kind, _, name = option.partition(" ")
             if kind not in found:
-                raise ModelError(f"'{option}' = '{value}': is no loading option, there are {_list(found)}")
+                raise ModelError(f"'{option}' = '{value}': is no loading option; {meant(kind, found)}")
             found[kind][name] = value
         try:
             shapes = {name: tuple(map(int, filter(None, sizes.split(",")))) for name, sizes in found["shape"].items()}
             dims = {name: int(size) for name, size in found["dim"].items()}
             batch = int(found["batch"][""]) if "" in found["batch"] else None
         except ValueError as error:
-            raise ModelError(f"loading options {dict(text)}: a size must be a whole number ({error})") from error
+            raise ModelError(
+                f"loading options {dict(text)}: a size must be a whole number ({error}); compile again"
+            ) from error
         return cls(shapes, dims, found["bind"], batch)
 
 
@@ -70,7 +73,7 @@ def apply_bindings(model: onnx_ir.Model, bindings: Bindings) -> None:
     for option, names in (("shape", bindings.shapes), ("bind", bindings.binds)):
         for name in names:
             if name not in inputs:
-                raise ModelError(f"--{option} {name}: the model has no such input; it has {_list(inputs)}")
+                raise ModelError(f"--{option} {name}: the model has no such input; {meant(name, inputs)}")
     sizes = _sizes(inputs, bindings)
     constants: dict[str, onnx_ir.Tensor[npt.NDArray[np.generic]]] = {}
     for name, text in bindings.binds.items():
@@ -112,8 +115,9 @@ def _sizes(inputs: Mapping[str, onnx_ir.Value], bindings: Bindings) -> dict[str,
     sizes: dict[str, int] = {}
     for name, size in bindings.dims.items():
         if name not in symbols:
-            known = f"it has {_list(symbols)}" if symbols else "all its dimensions are fixed"
-            raise ModelError(f"--dim {name}: the model's inputs have no such symbolic dimension; {known}")
+            raise ModelError(
+                f"--dim {name}: the model's inputs have no such symbolic dimension; {meant(name, symbols)}"
+            )
         sizes[name] = _checked_size(f"--dim {name}", size)
     for name, shape in bindings.shapes.items():
         _match(name, shape, shape_of(inputs[name]), sizes)
@@ -129,17 +133,19 @@ def _match(
     if declared is None:
         return
     if len(shape) != len(declared):
-        raise ModelError(f"--shape {name}={text}: the input has {len(declared)} dimensions {list(declared)}")
+        raise ModelError(
+            f"--shape {name}={text}: the input has {len(declared)} dimensions {list(declared)}; give as many sizes"
+        )
     for position, (size, dim) in enumerate(zip(shape, declared, strict=True)):
         wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
         if wanted is not None and wanted != size:
             where = f"dimension {position}" + (f" ('{dim}')" if isinstance(dim, str) else "")
-            raise ModelError(f"--shape {name}={text}: {where} is {wanted}, got {size}")
+            raise ModelError(f"--shape {name}={text}: {where} is {wanted}, got {size}; give {wanted} there")
 
 
 def _checked_size(option: str, size: int) -> int:
     if not 0 < size <= MAX_DIM:
-        raise ModelError(f"{option}: a size must be in [1, {MAX_DIM}], got {size}")
+        raise ModelError(f"{option}: a size must be in [1, {MAX_DIM}], got {size}; correct it")
     return size
 
 
@@ -150,7 +156,8 @@ def _constant(
     dtype = dtype_name(value)
     if dtype is None or dtype in ("string", "sequence", "optional"):
         raise ModelError(
-            f"{option}: only an input of numbers can be fixed, this one holds {dtype or 'an unknown type'}"
+            f"{option}: only an input of numbers can be fixed, this one holds {dtype or 'an unknown type'}; "
+            "leave it out"
         )
     shape = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in declared]
     if not all(isinstance(dim, int) for dim in shape):
@@ -158,11 +165,13 @@ def _constant(
     parts = [_number(option, part, dtype) for part in text.split(",")]
     count = int(np.prod([int(dim or 0) for dim in shape], dtype=object)) if shape else 1
     if len(parts) not in (1, count) or count > 1 << 20:
-        raise ModelError(f"{option}: the input has {count} elements, got {len(parts)} numbers")
+        raise ModelError(
+            f"{option}: the input has {count} elements, got {len(parts)} numbers; give one number or as many"
+        )
     try:
         array = np.array(parts, dtype=dtype) if len(parts) == count else np.full(count, parts[0], dtype=dtype)
     except OverflowError as error:
-        raise ModelError(f"{option}: does not fit {dtype} ({error})") from error
+        raise ModelError(f"{option}: does not fit {dtype} ({error}); give a smaller number") from error
     return onnx_ir.Tensor(array.reshape([int(dim or 0) for dim in shape]), name=value.name)
 
 
@@ -173,7 +182,7 @@ def _number(option: str, text: str, dtype: str) -> float | int | bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         return float(text) if dtype.startswith(("float", "bfloat")) else int(text)
     except (ValueError, KeyError):
-        raise ModelError(f"{option}: '{text}' is not a {dtype} number") from None
+        raise ModelError(f"{option}: '{text}' is not a {dtype} number; correct it") from None
 
 
 def _replace_symbols(model: onnx_ir.Model, sizes: Mapping[str, int]) -> None:
@@ -185,7 +194,3 @@ def _replace_symbols(model: onnx_ir.Model, sizes: Mapping[str, int]) -> None:
                 continue
             dims = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in shape_of(value) or ()]
             value.shape = onnx_ir.Shape(dims)
-
-
-def _list(names: Mapping[str, object] | list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names) or "none"

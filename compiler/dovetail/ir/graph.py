@@ -164,7 +164,7 @@ class Graph:
             PassError: `change` failed. It may have stopped half-way, so the graph refuses any further change.
         """
         if self._broken_by:
-            raise PassError(f"pass '{what}': the graph was left half-changed by '{self._broken_by}'")
+            raise PassError(f"pass '{what}': the graph was left half-changed by '{self._broken_by}'; load it again")
         self._broken_by = what
         before = self._before or lineage.remember(self.model.graph)
         try:
@@ -239,7 +239,7 @@ def _sort(graph: onnx_ir.Graph, name: str) -> None:
         if not _is_sorted(graph):
             graph.sort()
     except ValueError as error:
-        raise ModelError(f"model '{name}': its nodes form a cycle ({error})") from error
+        raise ModelError(f"model '{name}': its nodes form a cycle ({error}); export the model again") from error
 
 
 def _is_sorted(graph: onnx_ir.Graph) -> bool:

@@ -63,7 +63,8 @@ def _to_ir(proto: onnx.ModelProto, name: str) -> onnx_ir.Model:
     try:
         return onnx_ir.from_proto(proto)
     except Exception as error:
-        raise ModelError(f"model '{name}': {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        words = " ".join(str(error).split())[:300]
+        raise ModelError(f"model '{name}': {type(error).__name__}: {words}; export it again") from error
 
 
 def _normalize(model: onnx_ir.Model, name: str) -> None:
@@ -86,7 +87,8 @@ def _apply(step: onnx_ir.passes.PassBase, model: onnx_ir.Model, name: str) -> No
     except DovetailError:
         raise
     except Exception as error:
-        raise ModelError(f"model '{name}': {type(step).__name__} failed: {' '.join(str(error).split())}") from error
+        words = " ".join(str(error).split())
+        raise ModelError(f"model '{name}': {type(step).__name__} failed: {words}; export it again") from error
 
 
 def _hold_attribute_tensors(model: onnx_ir.Model) -> None:

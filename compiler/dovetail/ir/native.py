@@ -43,7 +43,8 @@ def infer_shapes(model: bytes, name: str) -> onnx.ModelProto:
     if not answer.good:
         answer = _ask("types", model)
     if not answer.good:
-        raise ModelError(f"model '{name}': shape inference failed: {answer.data.decode(errors='replace')[:500]}")
+        words = answer.data.decode(errors="replace")[:500]
+        raise ModelError(f"model '{name}': shape inference failed: {words}; export it again")
     inferred = onnx.ModelProto()
     inferred.ParseFromString(answer.data)
     return inferred

@@ -81,7 +81,8 @@ def _ask_some(
         end = f"{who} took too long and was stopped"
     answers = _answers(read_journal(journal), end)
     if not answers:
-        raise LoweringError(f"probe: {end} before it was asked anything; {last_line(folder / 'printed.txt')}")
+        why = last_line(folder / "printed.txt")
+        raise LoweringError(f"probe: {end} before it was asked anything: {why}; check its installation")
     return answers
 
 

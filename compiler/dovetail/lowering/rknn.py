@@ -15,6 +15,7 @@ from dovetail.lowering.answers import MODEL_LIMIT_S, Answer, ask_children, last_
 from dovetail.lowering.child import run_child
 from dovetail.passes.tagging import UnitTag
 from dovetail.plan.errors import LoweringError
+from dovetail.plan.naming import meant
 
 VARIABLE: Final = "DOVETAIL_RKNN"
 """The environment variable that says which Python has RKNN-Toolkit2."""
@@ -75,7 +76,9 @@ def _introduced(start: Sequence[str], platform: str) -> str:
             with printed.open("wb") as errors:
                 run_child([*start, folder, str(journal)], seconds=_START_LIMIT_S, stderr=errors)
         except subprocess.TimeoutExpired as error:
-            raise LoweringError("calibration: RKNN-Toolkit2 took too long to start and was stopped") from error
+            raise LoweringError(
+                "calibration: RKNN-Toolkit2 took too long to start and was stopped; try again"
+            ) from error
         records = read_journal(journal)
         if not records:
             raise LoweringError(
@@ -84,7 +87,7 @@ def _introduced(start: Sequence[str], platform: str) -> str:
             )
     known = records[0]["platforms"]
     if platform not in known:
-        raise LoweringError(f"calibration: the clock of {platform!r} is not known; known are {' '.join(known)}")
+        raise LoweringError(f"calibration: the clock of {platform!r} is not known; {meant(platform, known)}")
     return f"{records[0]['tool']}, {platform}"
 
 

@@ -48,10 +48,11 @@ def run_plan(
         try:
             done = run_child([sys.executable, "-P", str(_CHILD), *texts], seconds=TIME_LIMIT_S, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
-            raise LoweringError(f"plan: running it took over {TIME_LIMIT_S} s and was stopped") from None
+            words = f"running it took over {TIME_LIMIT_S} s and was stopped"
+            raise LoweringError(f"plan: {words}; try fewer samples") from None
         if done.returncode != 0:
             lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-            raise LoweringError(f"plan: it can't be run here: {lines[-1][:500]}")
+            raise LoweringError(f"plan: it can't be run here: {lines[-1][:500]}; compile without --verify")
         with np.load(results, allow_pickle=False) as loaded:
             values = {
                 name: [loaded[f"s{number}_{index}"] for number in range(len(samples))]

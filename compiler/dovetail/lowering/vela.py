@@ -18,6 +18,7 @@ from dovetail.passes.quantize import is_dequantize, is_quantize
 from dovetail.passes.tagging import UnitTag
 from dovetail.passes.tagging.views import operator_view
 from dovetail.plan.errors import LoweringError
+from dovetail.plan.naming import meant
 from dovetail.targets import OperatorView
 
 VARIABLE: Final = "DOVETAIL_VELA"
@@ -129,11 +130,13 @@ def _introduced(start: Sequence[str], accelerator: str) -> str:
             with printed.open("wb") as errors:
                 run_child([*start, folder, str(journal)], seconds=_START_LIMIT_S, stderr=errors)
         except subprocess.TimeoutExpired as error:
-            raise LoweringError("probe: Vela took too long to start and was stopped") from error
+            raise LoweringError("probe: Vela took too long to start and was stopped; try again") from error
         records = read_journal(journal)
         if not records:
-            raise LoweringError(f"probe: Vela does not start with {start[0]}; {last_line(printed)}")
+            raise LoweringError(
+                f"probe: Vela does not start with {start[0]}; {last_line(printed)}; install what it needs"
+            )
     known = records[0]["accelerators"]
     if accelerator not in known:
-        raise LoweringError(f"probe: Vela has no accelerator {accelerator!r}; it has {' '.join(known)}")
+        raise LoweringError(f"probe: Vela has no accelerator {accelerator!r}; {meant(accelerator, known)}")
     return f"{records[0]['tool']}, {accelerator}"

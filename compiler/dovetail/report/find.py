@@ -1,13 +1,12 @@
 """From what a user typed to the operators that are meant."""
 
-import difflib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from dovetail.plan import ModelError
+from dovetail.plan import ModelError, closest, shown
 from dovetail.plan.schema import Plan, PlanOperator
-from dovetail.report.words import counted, quoted
+from dovetail.report.words import quoted
 
 CLOSEST: Final = 3
 """How many names a message proposes."""
@@ -50,7 +49,7 @@ def _any_matches(operator: PlanOperator, pattern: str) -> bool:
 
 def _only_one(plan: Plan, part: str) -> PlanOperator:
     if not part:
-        raise ModelError(f"model '{plan.model.name}': an operator's name is needed, got an empty one")
+        raise ModelError(f"model '{plan.model.name}': an empty name names no operator; give a name or a glob")
     found = [operator for operator in plan.operators if part in operator.name]
     if len(found) == 1:
         return found[0]
@@ -59,9 +58,11 @@ def _only_one(plan: Plan, part: str) -> PlanOperator:
             f"model '{plan.model.name}': '{part}' must name one operator, got {len(found)}, among them "
             f"{quoted(operator.name for operator in found[:CLOSEST])}; write the whole name or a glob with *"
         )
-    names = [operator.name for operator in plan.operators]
-    closest = difflib.get_close_matches(part, [*names, *plan.model.eliminated], n=CLOSEST, cutoff=0.5)
-    proposal = f"closest: {quoted(closest)}" if closest else f"it has {counted(len(names), 'operator')}"
-    raise ModelError(
-        f"model '{plan.model.name}': no operator is named '{part}' ({proposal}); `inspect --format json` lists them"
+    known = dict.fromkeys(
+        name for operator in plan.operators for name in (operator.name, *operator.origins)
+    ) | dict.fromkeys(plan.model.eliminated)
+    found_name = closest(part, list(known))
+    advice = (
+        f"did you mean {shown(found_name)}?" if found_name else "see 'dovetail inspect --format json' for their names"
     )
+    raise ModelError(f"model '{plan.model.name}': no operator is named {shown(part)}; {advice}")

@@ -33,7 +33,7 @@ def to_dataframe(plan: Plan, rows: Rows = "operators") -> "pandas.DataFrame":
     try:
         library = importlib.import_module("pandas")
     except ImportError as problem:
-        raise DovetailError("data frame: needs pandas, which is not installed; 'pip install pandas'") from problem
+        raise DovetailError("data frame: needs pandas, which is not installed; run 'pip install pandas'") from problem
     table: pandas.DataFrame = library.DataFrame([*(_operators(plan) if rows == "operators" else _partitions(plan))])
     return table
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from dovetail.ir.vocabulary import OpWords, op_words
+from dovetail.plan.naming import meant
 from dovetail.targets.document import Mistake, MistakeError, Source, mistake_at, read_document
 from dovetail.targets.examples import draft_of, missing
 from dovetail.targets.expression import names_in
 from dovetail.targets.extends import resolve
 from dovetail.targets.facts import Context
-from dovetail.targets.mistakes import closest, examine, rules_of
+from dovetail.targets.mistakes import examine, rules_of
 from dovetail.targets.rules.attribute import AttrAbsentRule, AttrInRule, AttrNotInRule, AttrRangeRule, AxisInRule
 from dovetail.targets.rules.base import Rule
 from dovetail.targets.rules.constant import ConstInputRule
@@ -89,7 +90,7 @@ class _Vocabulary:
         words = {name for each in known for name in (*each.inputs, *each.outputs, *each.attributes)}
         for name in sorted(names_in(text) - words - self._properties):
             problem = f"{name!r} is no attribute, input or output of the operator and no property of a variant"
-            self._mistakes.append(mistake_at(self._source, path, f"{problem}; {closest(name, sorted(words))}"))
+            self._mistakes.append(mistake_at(self._source, path, f"{problem}; {meant(name, sorted(words))}"))
 
     def _check_matches(self) -> None:
         for number, device in enumerate(self._part.devices):
@@ -105,10 +106,10 @@ class _Vocabulary:
         attributes = {name for words in known for name in words.attributes} | tensors
         for name in _references(rule):
             if name not in tensors and not name.startswith(("input[", "output[")):
-                self._warn(path, f"the operator has no tensor {name!r}; {closest(name, sorted(tensors))}")
+                self._warn(path, f"the operator has no tensor {name!r}; {meant(name, sorted(tensors))}")
         for name in _attributes(rule):
             if name not in attributes:
-                self._warn(path, f"the operator has no attribute {name!r}; {closest(name, sorted(attributes))}")
+                self._warn(path, f"the operator has no attribute {name!r}; {meant(name, sorted(attributes))}")
 
     def _warn(self, path: _Path, problem: str) -> None:
         self._warnings.append(mistake_at(self._source, path, problem))

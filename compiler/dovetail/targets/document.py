@@ -8,6 +8,8 @@ from typing import Final, Protocol
 import yaml
 
 from dovetail.plan.errors import TargetError
+from dovetail.plan.files import read_regular
+from dovetail.plan.naming import shown
 
 _LARGEST_FILE: Final = 2_000_000
 """Bytes; the largest shipped file is a tenth of it."""
@@ -34,9 +36,16 @@ class MistakeError(TargetError):
     def __init__(self, mistake: Mistake, more: int = 0) -> None:
         """Say the mistake in one line; `more` is how many others there are."""
         field = f"{mistake.field}: " if mistake.field else ""
-        others = f" ({more} more)" if more else ""
-        super().__init__(f"target file {mistake.file}, line {mistake.line}: {field}{mistake.problem}{others}")
+        super().__init__(
+            f"target file {mistake.file}, line {mistake.line}: {field}{mistake.problem}{_remedy(mistake, more)}"
+        )
         self.mistake = mistake
+
+
+def _remedy(mistake: Mistake, more: int) -> str:
+    if more:
+        return f"; correct it and {more} more, see 'dovetail targets check'"
+    return "" if mistake.problem.endswith("?") else "; correct it"
 
 
 class Source(Protocol):
@@ -163,14 +172,11 @@ def read_document(path: Path) -> Document:
     Raises:
         TargetError: it can't be read, is larger than the limit, is not UTF-8, or is not a target document.
     """
+    data = read_regular(path, limit=_LARGEST_FILE, what="target file", error=TargetError)
     try:
-        if not path.is_file():
-            raise TargetError(f"target file {path}: no such file")
-        if (size := path.stat().st_size) > _LARGEST_FILE:
-            raise TargetError(f"target file {path}: at most {_LARGEST_FILE} bytes are read, got {size}")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TargetError(f"target file {path}: can't be read: {error.strerror}") from error
+        text = data.decode()
     except UnicodeDecodeError as error:
-        raise TargetError(f"target file {path}: not UTF-8 text, at byte {error.start}") from error
+        raise TargetError(
+            f"target file {shown(str(path))}: is not UTF-8 text, at byte {error.start}; save it as UTF-8"
+        ) from error
     return Document(path.name, text, path)

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from dovetail.plan.errors import TargetError
+from dovetail.plan.naming import meant, shown
 from dovetail.plan.schema import BackendSpec
 from dovetail.targets.document import Document, read_document
 from dovetail.targets.extends import resolve
@@ -21,7 +22,7 @@ from dovetail.targets.schema import (
     VariantDevicePart,
     VariantPart,
 )
-from dovetail.targets.shipped import SUFFIXES, choices, is_path, shipped_file
+from dovetail.targets.shipped import SUFFIXES, is_path, shipped_file
 from dovetail.targets.target import Device, Target, ToolSpec
 from dovetail.targets.view import Scalar
 
@@ -64,8 +65,7 @@ def parse_target(document: Document) -> TargetPart:
 def _build(part: TargetPart, variant: str) -> Target:
     chosen = variant or part.default_variant
     if variant and variant not in part.variants:
-        known = choices(variant, part.variants) if part.variants else "it has no variants"
-        raise TargetError(f"target {part.name!r} has no variant {variant!r}: {known}")
+        raise TargetError(f"target {part.name!r} has no variant {shown(variant)}; {meant(variant, part.variants)}")
     return Target(
         name=part.name,
         vendor=part.vendor,

@@ -1,11 +1,11 @@
 """From the data of a target file to a checked `TargetPart`, or to everything that is wrong with it."""
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from dovetail.plan.naming import meant
 from dovetail.targets.document import Mistake, MistakeError, Source, mistake_at
 from dovetail.targets.json_schema import fields_at
 from dovetail.targets.rules.base import Rule
@@ -51,10 +51,10 @@ def _problem(detail: ErrorDetails) -> str:
     if kind == "missing":
         return "it is missing"
     if kind == "extra_forbidden":
-        return f"no such field; {closest(str(detail['loc'][-1]), fields_at(detail['loc'][:-1]))}"
+        return f"no such field; {meant(str(detail['loc'][-1]), fields_at(detail['loc'][:-1]))}"
     if kind == "union_tag_invalid":
         kinds = [name.strip(" '") for name in str(context["expected_tags"]).split(",")]
-        return f"no rule kind {context['tag']!r}; {closest(str(context['tag']), kinds)}"
+        return f"no rule kind {context['tag']!r}; {meant(str(context['tag']), kinds)}"
     if kind == "union_tag_not_found":
         return "a rule needs its kind, such as kind: rank"
     message = detail["msg"].replace("\n", " ")
@@ -65,26 +65,19 @@ def _problem(detail: ErrorDetails) -> str:
     return f"{message.replace('Input should be', 'must be')}, got {short}"
 
 
-def closest(name: str, known: Collection[str]) -> str:
-    """Return what could have been meant, and what there is."""
-    match = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {match[0]}? " if match else ""
-    return f"{hint}there are {', '.join(known) or 'none'}"
-
-
 def _references(part: TargetPart) -> Iterator[tuple[_Path, str]]:
     """Yield rule sets and sources that are named and not there."""
     for path, sources in _cited(part):
         for key in sources:
             if key.partition("#")[0] not in part.sources:
-                yield path, f"no source {key!r}; {closest(key, part.sources)}"
+                yield path, f"no source {key!r}; {meant(key, part.sources)}"
     for number, device in enumerate(part.devices):
         for key, forms in device.ops.items():
             for index, form in enumerate(forms):
                 for name in form.use:
                     if name not in part.rule_sets:
                         path = ("devices", number, "ops", key, index, "use")
-                        yield path, f"no rule set {name!r}; {closest(name, part.rule_sets)}"
+                        yield path, f"no rule set {name!r}; {meant(name, part.rule_sets)}"
 
 
 def _cited(part: TargetPart) -> Iterator[tuple[_Path, tuple[str, ...]]]:

@@ -54,7 +54,8 @@ def read_overlay(path: Path) -> OverlayPart:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(step) for step in first["loc"])
         raise TargetError(
-            f"overlay {path.name}, line {document.line(first['loc'])}: {field}: {first['msg']}"
+            f"overlay {path.name}, line {document.line(first['loc'])}: {field}: {first['msg']}; "
+            "give a file of 'dovetail targets probe'"
         ) from error
 
 
@@ -80,7 +81,7 @@ def apply_overlay(target: Target, overlay: OverlayPart) -> Target:
     if overlay.target != target.ref:
         raise TargetError(f"overlay for {overlay.target}: the target is {target.ref}; probe that, or leave it out")
     if overlay.device not in [device.id for device in target.devices]:
-        raise TargetError(f"overlay for {overlay.target}: the target has no device {overlay.device!r}")
+        raise TargetError(f"overlay for {overlay.target}: the target has no device {overlay.device!r}; leave it out")
     learnt = {answer.signature: answer for answer in overlay.answers}
     devices = tuple(
         replace(device, learnt={**device.learnt, **_verdicts(learnt, overlay.source)})

@@ -1,12 +1,11 @@
 """The target files that ship with Dovetail."""
 
-import difflib
-from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from dovetail.plan.errors import TargetError
+from dovetail.plan.naming import meant, shown
 
 SUFFIXES: Final = (".yaml", ".yml")
 
@@ -25,18 +24,10 @@ def target_names() -> tuple[str, ...]:
 def shipped_file(name: str) -> Path:
     """Return the file of a shipped target; TargetError, with what there is, for an unknown name."""
     if name not in target_names():
-        raise TargetError(f"unknown target {name!r}: {choices(name, target_names())}")
+        raise TargetError(f"unknown target {shown(name)}; {meant(name, target_names())}")
     return data_folder() / f"{name}.yaml"
 
 
 def is_path(ref: str) -> bool:
     """Return whether a reference is meant as the path of a file, not as a name."""
     return ref.endswith(SUFFIXES) or "/" in ref or "\\" in ref
-
-
-def choices(name: str, known: Iterable[str]) -> str:
-    """Return what there is instead of `name`, the closest first: `did you mean 'a'? known: a, b`."""
-    listed = list(known)
-    close = difflib.get_close_matches(name, listed, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(listed)}"

@@ -5,6 +5,7 @@ from importlib import import_module
 
 from dovetail.passes.base import GraphPass
 from dovetail.plan.errors import PassError
+from dovetail.plan.naming import meant, shown
 
 _PASSES = {
     "decompose-square": "canonical.decompose_square:DecomposeSquare",
@@ -34,7 +35,7 @@ def pass_class(name: str) -> type[GraphPass]:
         PassError: there is no such pass.
     """
     if name not in _PASSES:
-        raise PassError(f"pass '{name}': unknown; there are {', '.join(_PASSES)}")
+        raise PassError(f"no pass is named {shown(name)}; {meant(name, _PASSES)}")
     module, _, attribute = _PASSES[name].partition(":")
     found = getattr(import_module(f"dovetail.passes.{module}"), attribute)
     assert isinstance(found, type)

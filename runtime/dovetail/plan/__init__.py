@@ -15,7 +15,7 @@ from dovetail.plan.errors import (
 )
 from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file
 from dovetail.plan.folder import is_plan, read_plan, write_plan
-from dovetail.plan.naming import meant, meant_path, shown
+from dovetail.plan.naming import closest, meant, meant_path, shown
 from dovetail.plan.schema import (
     SCHEMA_VERSION,
     Alternative,
@@ -43,7 +43,7 @@ from dovetail.plan.schema import (
     UnitFigures,
     Variant,
 )
-from dovetail.plan.serialize import plan_from_json, plan_to_json, to_json
+from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import validate
 from dovetail.plan.variants import as_variant, batches_of, for_batch
 from dovetail.plan.verdict import DeviceTotal, best_single, device_totals, verdict_html, verdict_line, verdict_text
@@ -91,7 +91,6 @@ __all__ = [
     "is_plan",
     "plan_from_json",
     "plan_to_json",
-    "to_json",
     "read_plan",
     "validate",
     "as_variant",
@@ -111,6 +110,7 @@ __all__ = [
     "read_regular",
     "sha256_file",
     # how messages name things
+    "closest",
     "meant",
     "meant_path",
     "shown",

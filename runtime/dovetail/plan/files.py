@@ -57,7 +57,7 @@ def check_relative(relative: str, *, what: str, error: type[DovetailError]) -> t
     label = f"{what}: file {shown(relative)}"
     rule = _broken_rule(relative)
     if rule:
-        raise error(f"{label} {rule}; only a relative path below the folder of the file that names it is read")
+        raise error(f"{label} {rule}; name a file below its own folder by a relative path")
     return PurePosixPath(relative).parts
 
 
@@ -160,7 +160,7 @@ def _why_not_opened(root: Path, parts: Sequence[str], problem: OSError) -> str:
 
 def _check_opened(status: os.stat_result, label: str, error: type[DovetailError]) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise error(f"{label} is {_kind(status)}; only a regular file is read")
+        raise error(f"{label} is {_kind(status)}; put a regular file there")
     if status.st_nlink != 1:
         raise error(f"{label} is a hard link with {status.st_nlink} names; copy the file so that it has one name")
 

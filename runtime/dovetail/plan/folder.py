@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dovetail.plan.errors import PlanError
 from dovetail.plan.files import open_inside, sha256_file
-from dovetail.plan.naming import shown
+from dovetail.plan.naming import meant_path, shown
 from dovetail.plan.schema import Plan
 from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import PLAN_FILE, validate
@@ -58,7 +58,7 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
         PlanError: If the folder is not a plan, the plan is not valid, or a file is missing or changed.
     """
     if not is_plan(path):
-        raise PlanError(f"plan {shown(str(path))}: is not a plan folder, no {PLAN_FILE} in it; give a .plan folder")
+        raise PlanError(f"plan {shown(str(path))}: {_why_no_plan(path)}")
     with open_inside(path, PLAN_FILE, what=f"plan {shown(str(path))}", error=PlanError) as file:
         data = file.read(_MAX_PLAN_BYTES + 1)
     if len(data) > _MAX_PLAN_BYTES:
@@ -72,6 +72,14 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
     validate(plan)
     _check_payload(path, plan, verify)
     return plan
+
+
+def _why_no_plan(path: Path) -> str:
+    if not os.path.lexists(path):
+        return f"does not exist; {meant_path(path, is_plan)}"
+    if path.is_dir():
+        return f"is not a plan folder, no {PLAN_FILE} in it; give a .plan folder"
+    return "is not a plan folder but a file; give a .plan folder, or compile the model first"
 
 
 def _digest_line(data: bytes) -> bytes:

@@ -64,13 +64,12 @@ def meant_path(path: Path, fits: Callable[[Path], bool] = Path.exists) -> str:
     try:
         with os.scandir(path.parent) as entries:
             names = sorted(entry.name for entry in islice(entries, _MOST_FILES))
+        there = [name for name in names if fits(path.with_name(name))]
     except (OSError, ValueError):
         return "check the path"
-    for _ in range(len(names)):
-        found = closest(path.name, names)
-        if found is None:
-            break
-        if fits(path.with_name(found)):
-            return f"did you mean {shown(str(path.with_name(found)))}?"
-        names.remove(found)
-    return "check the path"
+    # by what is before the suffix: '.onnx' alone makes any two names of models alike
+    stems = {Path(name).stem: name for name in there if Path(name).suffix == path.suffix}
+    others = [name for name in there if name not in stems.values()]
+    stem = closest(path.stem, list(stems))
+    found = stems[stem] if stem is not None else closest(path.name, others)
+    return "check the path" if found is None else f"did you mean {shown(str(path.with_name(found)))}?"

@@ -14,7 +14,7 @@ from dovetail.plan.errors import PlanError
 from dovetail.plan.files import is_unicode
 from dovetail.plan.migrate import migrate
 from dovetail.plan.naming import shown
-from dovetail.plan.schema import SCHEMA_VERSION, Front, Plan
+from dovetail.plan.schema import SCHEMA_VERSION, Plan
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -23,13 +23,8 @@ def plan_to_json(plan: Plan) -> str:
     Raises:
         PlanError: If a number is not finite or a text is not valid Unicode; neither can stand in JSON.
     """
-    return to_json(plan)
-
-
-def to_json(record: Plan | Front) -> str:
-    """The text of any record of `schema`; see `plan_to_json`."""
     try:
-        text = _json(record, "\n")
+        text = _json(plan, "\n")
         text.encode()
     except ValueError as problem:
         raise PlanError(f"plan: can't be written as JSON, {problem}; give finite numbers and valid names") from problem
@@ -211,4 +206,6 @@ def _to_float(value: int, where: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise PlanError(f"plan.json: {where}: expected a float, got an integer beyond its range") from None
+        raise PlanError(
+            f"plan.json: {where}: expected a float, got an integer beyond its range; compile the model again"
+        ) from None

@@ -99,7 +99,7 @@ class Batching:
     def _check(self, rows: int) -> None:
         made = f"plan of {shown(self._name)}: it was made for batch {', '.join(map(str, self.sizes))}, got {rows}"
         if not 0 < rows <= _MAX_ROWS:
-            raise RunError(f"{made}; a batch has 1 to {_MAX_ROWS} rows")
+            raise RunError(f"{made}; give a batch of 1 to {_MAX_ROWS} rows")
         for name in [*self._others, *sorted(self._whole)]:
             raise RunError(
                 f"{made}, and {shown(name)} does not carry the batch in its first dimension, so that it can't be cut; "

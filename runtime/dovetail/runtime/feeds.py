@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dovetail.plan import Dim, RunError, TensorSpec, shown
+from dovetail.plan import Dim, RunError, TensorSpec, meant, shown
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -66,7 +66,7 @@ def check_feeds(inputs: Sequence[TensorSpec], feeds: Mapping[str, object]) -> di
     wanted = ", ".join(map(shown, names)) or "none"
     for name in feeds:
         if name not in names:
-            raise RunError(f"input {shown(str(name))}: the plan has no such input, it has {wanted}; leave it out")
+            raise RunError(f"input {shown(str(name))}: the plan has no such input; {meant(str(name), names)}")
     for name in names:
         if name not in feeds:
             raise RunError(f"input {shown(name)}: no value given, the plan wants {wanted}; give one")

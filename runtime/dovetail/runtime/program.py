@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dovetail.plan import Plan, RunError, shown
+from dovetail.plan import Plan, RunError, meant, shown
 from dovetail.runtime.devices import Devices
 from dovetail.runtime.dispatcher import Dispatcher
 from dovetail.runtime.feeds import Array, FeedCheck
@@ -101,8 +101,7 @@ class Program:
         """
         for name in wanted or ():
             if name not in self._names:
-                has = ", ".join(map(shown, self._names))
-                raise RunError(f"output {shown(name)}: the plan has no such output, it has {has}; name one of them")
+                raise RunError(f"output {shown(name)}: the plan has no such output; {meant(name, self._names)}")
         return self._names if wanted is None else list(wanted)
 
     def acquire(self) -> RunState:

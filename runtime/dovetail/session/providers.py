@@ -5,12 +5,11 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 import onnxruntime as ort
 
-from dovetail.plan import DeviceKind, RunError, shown
+from dovetail.plan import DeviceKind, RunError, meant, shown
 
 _logger = logging.getLogger("dovetail.session")
 
@@ -143,9 +142,7 @@ def _options_by_name(providers: Providers | None, provider_options: Options | No
 
 def _check(name: str, options: Mapping[str, str]) -> None:
     if name not in _KNOWN:
-        close = get_close_matches(name, _KNOWN, 1)
-        remedy = f"did you mean {close[0]}?" if close else "name one of them"
-        raise RunError(f"provider {shown(name)}: is unknown, there are {', '.join(_KNOWN)}; {remedy}")
+        raise RunError(f"provider {shown(name)}: is unknown; {meant(name, _KNOWN)}")
     allowed = () if _KNOWN[name].kind == "cpu" else ("target",)
     for option in options:
         if option not in allowed:

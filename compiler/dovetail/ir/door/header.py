@@ -18,18 +18,18 @@ def check_header(model: ModelProto) -> None:
     """Refuse a file that parses but is not a model that can be run."""
     newest = int(onnx.IR_VERSION)
     if not model.HasField("ir_version"):
-        raise ModelError("model: has no ir_version; it is not an ONNX model or only a part of one")
+        raise ModelError("model: has no ir_version, it is no ONNX model or only a part of one; give a whole .onnx file")
     if not _OLDEST_IR_VERSION <= model.ir_version <= newest:
         raise ModelError(
             f"model: ir_version must be in [{_OLDEST_IR_VERSION}, {newest}], got {model.ir_version}; "
             "export it for a version in this range, or install a newer onnx"
         )
     if not model.HasField("graph"):
-        raise ModelError("model: has no graph; the file is cut or not an ONNX model")
+        raise ModelError("model: has no graph, it is cut or no ONNX model; give a whole .onnx file")
     if not model.graph.output:
-        raise ModelError("model: its graph has no output; the file is cut or the model computes nothing")
+        raise ModelError("model: its graph has no output, it is cut or computes nothing; give a whole .onnx file")
     if not model.opset_import:
-        raise ModelError("model: has no opset_import; the file is cut or not an ONNX model")
+        raise ModelError("model: has no opset_import, it is cut or no ONNX model; give a whole .onnx file")
     check_name(model.domain, "domain of the model")
     for field in ("producer_name", "producer_version", "doc_string"):
         check_text(getattr(model, field), f"{field} of the model")
