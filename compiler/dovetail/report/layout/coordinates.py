@@ -35,7 +35,7 @@ def assign_x(graph: Layered, options: LayoutOptions) -> list[float]:
         roots = _join(mirrored, [-place for place in places], second, first, conflicts)
         found.append(-_pack(roots, right, left, gaps))
     x = _middle(np.array(found), np.array(graph.widths))
-    _straighten(graph.rows, x)
+    _straighten(graph, x)
     return x
 
 
@@ -149,20 +149,43 @@ def _middle(found: Floats, widths: Floats) -> list[float]:
     return middle
 
 
-def _straighten(rows: list[list[int]], x: list[float]) -> None:
-    """Puts all nodes that are alone in their rows on one vertical line.
+def _straighten(graph: Layered, x: list[float]) -> None:
+    """Puts nodes that are alone in their rows on one vertical line, but where they are far from it and stay in view.
 
-    Rows between two of those move as one, to the mean of the two moves; else a graph whose every block leaves a little
-    right of where it entered would slope more the deeper it is.
+    The rows between two of those move as one, with the end that a straight line joins to them. Else a graph whose every
+    block leaves a little right of where it entered would slope more the deeper it is.
     """
+    rows = graph.rows
     lone = [number for number, row in enumerate(rows) if len(row) == 1]
-    moves = [-x[rows[number][0]] for number in lone]
     if not lone:
         return
-    starts, ends = [0, *[number + 1 for number in lone]], [*lone, len(rows)]
-    for start, end, before, after in zip(starts, ends, [moves[0], *moves], [*moves, moves[-1]], strict=True):
-        for row in rows[start:end]:
+    moves = _moves([x[rows[number][0]] for number in lone], x, graph)
+    runs = [(rows[: lone[0]], moves[0]), (rows[lone[-1] + 1 :], moves[-1])]
+    for (start, end), (before, after) in zip(pairwise(lone), pairwise(moves), strict=True):
+        if end > start + 1:
+            runs.append((rows[start + 1 : end], _between(graph, x, (rows[start][0], before), (rows[end][0], after))))
+    runs += [([rows[number]], move) for number, move in zip(lone, moves, strict=True)]
+    for run, move in runs:
+        for row in run:
             for node in row:
-                x[node] += (before + after) / 2
-    for number in lone:
-        x[rows[number][0]] = 0.0
+                x[node] += move
+
+
+def _moves(lone: list[float], x: list[float], graph: Layered) -> list[float]:
+    """How far each lone node moves: a step sideways from one to the next is kept if it is far, but not too far."""
+    widest = max([x[row[-1]] - x[row[0]] for row in graph.rows])
+    near = 1.5 * max(graph.widths)
+    places = [0.0]
+    for above, below in pairwise(lone):
+        step = below - above
+        place = places[-1] + (step if abs(step) > near else 0.0)
+        places.append(place if abs(place) <= widest else 0.0)
+    return [place - was for place, was in zip(places, lone, strict=True)]
+
+
+def _between(graph: Layered, x: list[float], entry: tuple[int, float], leave: tuple[int, float]) -> float:
+    """How far the rows between two lone nodes move, given the (node, move) of each."""
+    for (node, move), side in ((entry, graph.down), (leave, graph.up)):
+        if any(x[beside] == x[node] for beside in side[node]):
+            return move
+    return (entry[1] + leave[1]) / 2

@@ -38,7 +38,8 @@ class Route:
 
     A whole edge has all its points in `points`, from the middle of the source's bottom to the middle of the
     destination's top, each point at least as low as the one before. Only pieces between two layers slant, so a curve
-    that leaves and reaches every point vertically stays clear of the boxes too.
+    that leaves and reaches every point vertically stays clear of the boxes too. The tails of a stub stand a quarter of
+    the box's width right of its middle, and all tails on one side of a box are the same.
     """
 
     points: tuple[Point, ...]

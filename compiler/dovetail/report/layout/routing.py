@@ -73,14 +73,18 @@ class _Router:
         end = (self._x[destination] + self._within(destination, shift), self._positions[destination][1])
         top, bottom = self._graph.layers[source], self._graph.layers[destination]
         if bottom - top > self._options.stub_after:
-            tail = self._options.stub_length
-            return Route((start, (start[0], start[1] + tail)), ((end[0], end[1] - tail), end))
+            return Route(self._tail(source, start[1], 1), self._tail(destination, end[1], -1)[::-1])
         points = [start, (start[0], self._bottoms[top])]
         for bend in self._graph.trunks[source][: bottom - top - 1]:
             layer = self._graph.layers[bend]
             points += [(self._x[bend] + shift, self._tops[layer]), (self._x[bend] + shift, self._bottoms[layer])]
         points += [(end[0], self._tops[bottom]), end]
         return Route(tuple(_needed(points)))
+
+    def _tail(self, box: int, y: float, direction: int) -> tuple[Point, Point]:
+        """A tail away from a box, right of the middle, where the whole edges are."""
+        x = self._x[box] + self._sizes[box][0] / 4
+        return (x, y), (x, y + direction * self._options.stub_length)
 
     def _within(self, box: int, shift: float) -> float:
         room = self._sizes[box][0] / 2
