@@ -1,7 +1,7 @@
 """`dovetail inspect`: the report of a plan, or of a model for a target."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from dovetail.cli.options import (
 )
 from dovetail.cli.output import write_text
 from dovetail.cli.source import load_compilation, load_plan
+
+if TYPE_CHECKING:
+    from dovetail.plan import Plan
 
 
 @click.command("inspect")
@@ -39,10 +42,10 @@ from dovetail.cli.source import load_compilation, load_plan
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "html"]),
+    type=click.Choice(["text", "json", "markdown", "github", "sarif", "html"]),
     default="text",
     show_default=True,
-    help="html: with --pareto.",
+    help="github: annotations of a job. html: with --pareto.",
 )
 @click.option("-o", "--output", type=FilePath(), help="Write to a file instead of stdout.")
 def command(
@@ -73,20 +76,36 @@ def command(
 
 
 def _report(source: Path, target: str | None, form: str, output: Path | None, options: dict[str, Any]) -> str:
-    from dovetail.report import render_json, render_text, summarize
-    from dovetail.report.whatif import render_suggestions
+    from dovetail.report import render_markdown, summarize
 
     if form == "html":
         raise click.UsageError("--format html goes with --pareto")
-    if form == "json" or source.is_dir():
-        plan = load_plan(source, target, **options)
-        return render_json(plan) if form == "json" else render_text(summarize(plan), *_screen(output))
+    if source.is_dir() or form not in ("text", "markdown"):
+        return _rendered(load_plan(source, target, **options), source, form, output)
     from dovetail.compiler.counterfactual import suggest
+    from dovetail.report.whatif import render_suggestions
 
     compilation, made = load_compilation(source, target, **options)
-    text = render_text(summarize(compilation.plan), *_screen(output))
     suggestions = suggest(compilation, made)
+    if form == "markdown":
+        return render_markdown(summarize(compilation.plan), suggestions)
+    text = _rendered(compilation.plan, source, form, output)
     return text + render_suggestions(suggestions, *_screen(output)) if suggestions else text
+
+
+def _rendered(plan: "Plan", source: Path, form: str, output: Path | None) -> str:
+    """The report of a plan alone, without what only a compilation can tell."""
+    from dovetail.report import render_annotations, render_json, render_markdown, render_sarif, render_text, summarize
+
+    if form == "json":
+        return render_json(plan)
+    if form == "markdown":
+        return render_markdown(summarize(plan))
+    if form == "github":
+        return render_annotations(plan)
+    if form == "sarif":
+        return render_sarif(plan, source)
+    return render_text(summarize(plan), *_screen(output))
 
 
 def _what_if(
@@ -101,8 +120,7 @@ def _what_if(
     from dovetail.report.whatif import render_what_if, render_what_if_json
 
     chosen = _one_model("--what-if", source, target, options)
-    if form == "html":
-        raise click.UsageError("--format html goes with --pareto")
+    _check_form("--what-if", form, ("text", "json"))
     found = what_if(source, chosen, compile_options(**options), grants)
     return render_what_if_json(found) if form == "json" else render_what_if(found, *_screen(output))
 
@@ -112,6 +130,7 @@ def _front(source: Path, target: str | None, form: str, output: Path | None, opt
     from dovetail.report import render_front, render_front_json, render_front_page
 
     chosen = _one_model("--pareto", source, target, options)
+    _check_form("--pareto", form, ("text", "json", "html"))
     front = trace_pareto(source, chosen, compile_options(**options))
     if form == "json":
         return render_front_json(front)
@@ -127,6 +146,11 @@ def _one_model(option: str, source: Path, target: str | None, options: dict[str,
     if options["batch"]:
         raise click.UsageError(f"{option} shows one batch size; fix it with --dim or --shape instead of --batch")
     return target
+
+
+def _check_form(option: str, form: str, known: tuple[str, ...]) -> None:
+    if form not in known:
+        raise click.UsageError(f"{option} has no --format {form}; choose one of {', '.join(known)}")
 
 
 def _screen(output: Path | None) -> tuple[int, bool]:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from rich.console import RenderableType
+from rich.text import Text
 
 from dovetail.plan import batches_of, best_single, for_batch
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
@@ -51,7 +52,7 @@ def source_words(source: str) -> str:
     return source if source in ("modelled", "none") else f"times: {source}, energies: modelled"
 
 
-def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, RenderableType]]:
+def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, Text]]:
     """Yield the lines about costs; none where there is no cost model."""
     if predicted.latency_ms is None:
         return

@@ -68,6 +68,7 @@ class PartitionRow:
     last: str
     latency_ms: float | None = None
     """As predicted, with its launch."""
+    energy_mj: float | None = None
     concurrent: bool = False
     """Another device is predicted to work at the same time."""
 
@@ -230,6 +231,7 @@ def _partition_row(partition: PlanPartition, operators: int) -> PartitionRow:
         first=partition.nodes[0] if partition.nodes else "",
         last=partition.nodes[-1] if partition.nodes else "",
         latency_ms=(partition.predicted or {}).get("latency_ms"),
+        energy_mj=(partition.predicted or {}).get("energy_mj"),
         concurrent=bool(partition.concurrent),
     )
 

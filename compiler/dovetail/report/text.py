@@ -50,14 +50,19 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         ("operators", _per_device(report, "operators")),
         *_times(report),
         ("partitions", _per_device(report, "partitions")),
-        ("transfers", words(_transfer_text(report.totals))),
     ]
-    rows += predicted_rows(report.predicted, report.objective)
-    rows += quantization_rows(report.quantization, report.objective)
-    rows += certificate_rows(report)
+    rows += figure_rows(report)
     rows += [("not on " + report.devices[0].id if first else "", text) for first, text in _top_causes(report)]
     rows += [("note", words(note)) for note in report.notes]
     yield fields(rows)
+
+
+def figure_rows(report: Report) -> Iterator[tuple[str, Text]]:
+    """Yield what the whole costs: what crosses, what is predicted, quantized and verified; each with its label."""
+    yield "transfers", words(transfer_text(report.totals))
+    yield from predicted_rows(report.predicted, report.objective)
+    yield from quantization_rows(report.quantization, report.objective)
+    yield from certificate_rows(report)
 
 
 def _model(report: Report) -> Text:
@@ -91,7 +96,8 @@ def _times(report: Report) -> Iterator[tuple[str, Text]]:
         yield "time", words(*parts)
 
 
-def _transfer_text(totals: TransferTotals) -> str:
+def transfer_text(totals: TransferTotals) -> str:
+    """Return how many tensors cross and their bytes."""
     if not totals.count:
         return "none"
     if totals.unknown == totals.count:

@@ -112,14 +112,20 @@ def _shares(outcome: "Outcome") -> Iterator[str]:
 
 def _suggestions(found: "Suggestions") -> Iterator[RenderableType]:
     yield heading("what would help most")
-    for suggestion in found.best:
-        yield words(_suggestion(suggestion, found.objective))
-    if found.tried == 1 and not found.best:
-        yield words(f"the one change that was tried does not lower the {found.objective}")
-    elif found.tried and not found.best:
-        yield words(f"none of the {found.tried} changes that were tried lowers the {found.objective}")
+    for line in suggestion_lines(found):
+        yield words(line)
     if found.untried:
         yield words((f"not tried: {counted(found.untried, 'more change')}; {found.reach}", DIM))
+
+
+def suggestion_lines(found: "Suggestions") -> Iterator[str]:
+    """Yield a sentence for each change that helps, or that none does."""
+    for suggestion in found.best:
+        yield _suggestion(suggestion, found.objective)
+    if found.tried == 1 and not found.best:
+        yield f"the one change that was tried does not lower the {found.objective}"
+    elif found.tried and not found.best:
+        yield f"none of the {found.tried} changes that were tried lowers the {found.objective}"
 
 
 def _suggestion(each: "Suggestion", objective: str) -> str:

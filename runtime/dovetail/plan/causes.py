@@ -99,6 +99,11 @@ def unit_costs(plan: Plan) -> Mapping[int, Mapping[str, float]]:
     return {operator.unit: operator.cost for operator in plan.operators if operator.cost is not None}
 
 
+def is_choice(rule: str) -> bool:
+    """Return whether a rule is one of a placement: the device would take the operator."""
+    return rule in _CHOSEN
+
+
 def placement_reason(operator: PlanOperator) -> str:
     """Return why it is not on the first device, without its name; empty where it is there."""
     return nameless_message(operator, operator.reason)
@@ -124,7 +129,7 @@ def _placed(operator: PlanOperator) -> str:
 
 def _template(operator: PlanOperator, reason: Reason) -> str:
     """Return what the messages of one rule have in common, whatever the operator and the value found."""
-    if reason.rule in _CHOSEN:  # it quotes the user's own option, or ends with the operator's own costs
+    if is_choice(reason.rule):  # it quotes the user's own option, or ends with the operator's own costs
         return reason.message.partition(_OWN_COSTS)[0]
     text = nameless_message(operator, reason.message)
     # first the value: it may quote a tensor's name itself
