@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "calibrate": "Fit the cost model of a device to timings of the operators of some models.",
     "check": "Hold a plan to budgets, for CI.",
     "diff": "Compare two plans, by the names of the model's nodes.",
+    "sweep": "Compare what several targets make of several models.",
     "export": "Write a plan in the forms of Model Explorer and Netron.",
     "targets": "List the shipped targets, or show what one supports.",
     "passes": "List the compiler's passes, or show what one does.",

@@ -225,7 +225,7 @@ _PLACING: Sequence[Callable[[Any], Any]] = (
         "--batch",
         metavar="1,8,64",
         callback=parse_batches,
-        help="Place for each of these batch sizes, into one plan.",
+        help="Place for each of these batch sizes; `compile` has them in one plan.",
     ),
     click.option(
         "--solver",

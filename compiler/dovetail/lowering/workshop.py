@@ -33,7 +33,7 @@ class NoAnswer(Exception):  # noqa: N818 - the caller makes it a cause in words
 
 
 class Workshop:
-    """Starts the child with the first request. For one thread at a time."""
+    """Starts the child with the first request. For one thread at a time, but for `stop`."""
 
     def __init__(self, command: Sequence[str], memory: int = MEMORY_LIMIT) -> None:
         """Remember what to start.
@@ -81,8 +81,13 @@ class Workshop:
             raise NoAnswer(f"it crashed ({end})", timed_out=False, was_killed=end == _KILLED)
         return line
 
+    def stop(self) -> None:
+        """Kill the child, from any thread; whoever waits for its answer gets `NoAnswer`, or LoweringError."""
+        if (child := self._child) is not None:
+            child.kill()
+
     def close(self) -> None:
-        """Stop the child."""
+        """Kill the child and let go of it."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()

@@ -36,6 +36,11 @@ class ExternalFiles:
     """None for a model that came as bytes: nothing external is allowed then."""
     _sizes: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def locations(self) -> list[str]:
+        """The files that were checked."""
+        return list(self._sizes)
+
     def check(self, tensor: TensorProto, needed: int, label: str) -> ExternalSlice:
         """Refuse external data that is not exactly the tensor's bytes in a plain file below the folder.
 

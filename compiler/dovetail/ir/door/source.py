@@ -30,6 +30,8 @@ class DoorResult:
     """The file's name without its ending, or the graph's name."""
     sha256: str
     """Digest of the model's bytes, external data not included."""
+    external: tuple[str, ...]
+    """The files of its external data, as paths in its folder."""
 
 
 def open_model(source: str | Path | bytes | ModelProto) -> DoorResult:
@@ -47,8 +49,10 @@ def open_model(source: str | Path | bytes | ModelProto) -> DoorResult:
     data, base_dir, name = _read(source)
     proto = _parse(data, name)
     check_header(proto)
-    ContentChecker(proto, ExternalFiles(base_dir)).check()
-    return DoorResult(proto, base_dir, name or proto.graph.name or "model", hashlib.sha256(data).hexdigest())
+    files = ExternalFiles(base_dir)
+    ContentChecker(proto, files).check()
+    digest = hashlib.sha256(data).hexdigest()
+    return DoorResult(proto, base_dir, name or proto.graph.name or "model", digest, tuple(files.locations))
 
 
 def _read(source: str | Path | bytes | ModelProto) -> tuple[bytes, Path | None, str]:

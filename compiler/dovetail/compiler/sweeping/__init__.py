@@ -1,0 +1,1 @@
+"""Many models on many targets: one record for each, whatever becomes of the others."""
