@@ -1,5 +1,7 @@
 """A plan written by hand, with one of everything that a report shows."""
 
+from dataclasses import replace
+
 import pytest
 
 from dovetail.plan import (
@@ -120,3 +122,32 @@ def plan() -> Plan:
         ),
         notes=("limit: 1 partition of the NPU was given back",),
     )
+
+
+@pytest.fixture(
+    params=(
+        "|</details>`@org/team`[x](http://evil.org)\n# z #1 <script>&amp;\\|",
+        "::error::{0} ##[group]%0A::stop,a:b\r\n\x1b[31m",
+        "層/" * 3000,
+        "n" * 70_000,
+    ),
+    ids=("markup", "commands", "wide", "long"),
+)
+def hostile(request: pytest.FixtureRequest, plan: Plan) -> tuple[Plan, str]:
+    """The plan with a name from a model file that nobody would choose, wherever a name can stand; and the name."""
+    name: str = request.param
+    reason = stride(name, f"({name}, 4)")
+    broken = replace(operator(name, "Conv", "001-cpu", 1, reason), fallback=reason, origins=(name, "conv_2"))
+    partitions = tuple(
+        replace(each, nodes=tuple(name if node == "conv_2" else node for node in each.nodes))
+        for each in plan.partitions
+    )
+    changed = replace(
+        plan,
+        model=replace(plan.model, name=name, bindings={f"--dim {name}": "1"}),
+        operators=tuple(broken if each.name == "conv_2" else each for each in plan.operators),
+        partitions=partitions,
+        transfers=tuple(replace(each, tensor=name) for each in plan.transfers),
+        notes=(f"limit: {name}",),
+    )
+    return changed, name

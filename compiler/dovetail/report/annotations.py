@@ -5,13 +5,15 @@ from typing import Final, Literal
 
 from dovetail.plan import Plan, verdict_line
 from dovetail.plan.causes import Cause, is_choice, rank_causes
-from dovetail.report.words import counted, printable
+from dovetail.report.words import clipped, counted, printable
 
 MOST_OF_A_LEVEL: Final = 9
 """GitHub shows ten warnings and ten notices of a step and drops the rest without a word; the tenth says how many."""
 _TYPES: Final = 4
-_MESSAGE: Final = 2000
-"""Characters; GitHub cuts messages at 4 KiB, and so much is read by nobody."""
+_NAME: Final = 200
+"""Characters of a name."""
+_SENTENCE: Final = 1000
+"""Characters of what a reason says, or the verdict."""
 
 Level = Literal["error", "warning", "notice"]
 
@@ -27,7 +29,8 @@ def render_annotations(plan: Plan) -> str:
     broken = [cause for cause in causes if not is_choice(cause.rule)]
     device = plan.devices[0].id
     lines = [*_commands("warning", broken, device), *_commands("notice", chosen, device)]
-    lines.append(command("notice", f"{plan.model.name} on {plan.target}", verdict_line(plan)))
+    title = f"{clipped(plan.model.name, _NAME)} on {plan.target}"
+    lines.append(command("notice", title, clipped(verdict_line(plan), _SENTENCE)))
     return "\n".join(lines) + "\n"
 
 
@@ -52,6 +55,6 @@ def _sentence(cause: Cause) -> str:
     more = f" and {cause.operators - 1} more" if cause.operators > 1 else ""
     types = ", ".join(f"{op_type} {number}" for op_type, number in cause.op_types[:_TYPES])
     others = ", ..." if len(cause.op_types) > _TYPES else ""
-    fix = f" What to do: {cause.fix}." if cause.fix else ""
-    text = f"{cause.message} ('{cause.example}'{more}: {types}{others})."
-    return text[:_MESSAGE] + fix[:_MESSAGE]
+    fix = f" What to do: {clipped(cause.fix, _SENTENCE)}." if cause.fix else ""
+    example = f"'{clipped(cause.example, _NAME)}'{more}: {types}{others}"
+    return f"{clipped(cause.message, _SENTENCE)} ({example}).{fix}"

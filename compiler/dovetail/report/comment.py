@@ -10,7 +10,7 @@ from dovetail.report.markdown import MOST_CHARACTERS, escaped, folded, markdown_
 from dovetail.report.summary import DeviceShare, DisplacedOperator, PartitionRow, Report
 from dovetail.report.text import figure_rows, transfer_text
 from dovetail.report.whatif import suggestion_lines
-from dovetail.report.words import counted, size_text
+from dovetail.report.words import clipped, counted, size_text
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
     from dovetail.compiler.counterfactual import Suggestions
@@ -32,7 +32,7 @@ class _Room:
     rows: int
     """Of a list."""
     cell: int
-    """Characters of a name; a model file may name a node as long as it likes."""
+    """Characters of a name."""
 
 
 _ROOMS: Final = (_Room(100, 160), _Room(30, 160), _Room(10, 120), _Room(3, 60), _Room(1, 20))
@@ -167,7 +167,7 @@ def _section(
 def _table(
     columns: Sequence[str], rows: Iterable[Row], cells: Callable[[Row], Sequence[str]], room: _Room
 ) -> list[str]:
-    return markdown_table(columns, [[_clipped(cell, room.cell) for cell in cells(row)] for row in rows])
+    return markdown_table(columns, [[clipped(cell, room.cell) for cell in cells(row)] for row in rows])
 
 
 def _rest(rows: Sequence[object], room: _Room) -> Iterator[str]:
@@ -176,15 +176,11 @@ def _rest(rows: Sequence[object], room: _Room) -> Iterator[str]:
 
 
 def _bullet(text: str, room: _Room) -> str:
-    return f"- {escaped(_clipped(text, _WIDER * room.cell))}"
+    return f"- {escaped(clipped(text, _WIDER * room.cell))}"
 
 
 def _cell(text: str, room: _Room) -> str:
-    return escaped(_clipped(text, room.cell))
-
-
-def _clipped(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return escaped(clipped(text, room.cell))
 
 
 def _number(value: float | None) -> str:

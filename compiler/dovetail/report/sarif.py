@@ -77,7 +77,7 @@ def _rule(rule: str, reason: Reason) -> Node:
     more = f" `dovetail explain {rule}` tells more." if known else ""
     return {
         "id": rule,
-        "name": reason.rule,
+        "name": "".join(word.capitalize() for word in reason.rule.split("_")),
         "shortDescription": {"text": title},
         "fullDescription": {"text": title},
         "help": {"text": text + more.replace("`", "'"), "markdown": text + more},

@@ -44,6 +44,11 @@ def printable(text: str) -> str:
     )
 
 
+def clipped(text: str, most: int) -> str:
+    """Return text of at most so many characters: a model file may name a node as long as it likes."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def quoted(names: Iterable[str]) -> str:
     """Return `'a', 'b'`, or `none`."""
     return ", ".join(f"'{name}'" for name in names) or "none"
