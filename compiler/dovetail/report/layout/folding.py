@@ -3,8 +3,6 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from dovetail.report.layout.drawing import Edge
 from dovetail.report.layout.repeats import Ints, Labelled, Run, Signature, find_runs
 from dovetail.report.layout.sequence import block_order
@@ -77,29 +75,11 @@ def _pieces(sequence: Labelled) -> list[tuple[list[range], int | None]]:
     runs = find_runs(sequence, _LEAST_FOLDED) if len(sequence) else []
     shapes: dict[Signature, int] = {}
     shape_of = {run: shapes.setdefault(sequence.signature(run.start, run.period), len(shapes)) for run in runs}
-    shape_of |= _strays(sequence, shapes, runs)
-    loose = list(_loose(sequence.cuts(), sorted(shape_of, key=lambda run: run.start)))
+    loose = list(_loose(sequence.cuts(), runs))
     return [
         ([range(start, start + run.period) for start in range(run.start, run.end, run.period)], shape_of.get(run))
-        for run in sorted([*shape_of, *loose], key=lambda run: run.start)
+        for run in sorted([*runs, *loose])
     ]
-
-
-def _strays(sequence: Labelled, shapes: dict[Signature, int], runs: list[Run]) -> dict[Run, int]:
-    """Blocks of a known shape that stand alone, large ones first."""
-    text, width = sequence.codes.tobytes(), sequence.codes.itemsize
-    taken = {position for run in runs for position in range(run.start, run.end)}
-    strays: dict[Run, int] = {}
-    for signature, shape in sorted(shapes.items(), key=lambda item: -len(item[0])):
-        pattern = np.array([code for code, *_ in signature], dtype=sequence.codes.dtype).tobytes()
-        at = text.find(pattern)
-        while at >= 0:
-            block = range(at // width, at // width + len(signature))
-            if at % width == 0 and taken.isdisjoint(block) and sequence.signature(block.start, len(block)) == signature:
-                strays[Run(block.start, len(block), 1)] = shape
-                taken.update(block)
-            at = text.find(pattern, at + 1)
-    return strays
 
 
 def _loose(cuts: Ints, taken: list[Run]) -> Iterator[Run]:

@@ -1,8 +1,9 @@
 """Runs of one block after the other in a sequence of labelled nodes."""
 
-from collections.abc import Hashable, Sequence
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ Signature = tuple[tuple[int, ...], ...]
 
 _GRAMS = 7
 _PERIODS_PER_GRAM = 16
+_WEIGHTS = (1, 2, 4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Run:
     """Copies of one block, each `period` nodes long, from position `start` on."""
 
@@ -80,37 +82,129 @@ class Labelled:
 
 
 def find_runs(sequence: Labelled, least: int) -> list[Run]:
-    """The runs that fold most nodes, none over another, by position.
+    """Runs that leave little to show, none over another, by position; of a block that repeats, also what stands alone.
 
     Candidates are the distances between equal stretches of 1, 2, 4, ... nodes; each is tried over the whole sequence at
-    once. Near-linear: the number of distances tried is bounded.
+    once. Blocks are taken one after the other, first the one that saves most: the nodes it covers, less its own nodes
+    times a weight, less a box for each run. Of the results for a few weights the one is kept that leaves fewest boxes
+    and nodes of blocks to look at; so the residual block of a network wins over its inside, and over a longer stretch
+    that occurs twice by chance. Near-linear: the number of distances tried is bounded.
 
     Args:
         sequence: nodes in an order in which a block is contiguous.
         least: a run shorter than this many nodes is none.
     """
-    cuts = sequence.cuts()
-    heap = [
-        (start - end, period, start, end)
-        for period in _periods(sequence.codes)
-        for start, end in _stretches(sequence.repeats_after(period), period)
-        if end - start >= least
-    ]
-    heapify(heap)
-    used = np.zeros(len(sequence), dtype=np.bool_)
-    runs = []
-    while heap:
-        _, period, start, end = heappop(heap)
-        free = _free_part(used, start, end)
-        if free != (start, end):
-            if free[1] - free[0] >= max(2 * period, least):
-                heappush(heap, (free[0] - free[1], period, *free))
-            continue
-        run = _settle(sequence, cuts, used, start, end, period)
-        if run.copies > 1 and run.end - run.start >= least:
-            used[run.start : run.end] = True
-            runs.append(run)
-    return sorted(runs, key=lambda run: run.start)
+    finder = _Finder(sequence, least, sequence.cuts())
+    candidates = list(_candidates(finder))
+    results = [list(_Choice(finder, weight, candidates).take()) for weight in _WEIGHTS]
+    return min(
+        [sorted([*runs, *_strays(sequence, runs)]) for runs in results], key=lambda runs: _left_to_show(sequence, runs)
+    )
+
+
+def _left_to_show(sequence: Labelled, runs: list[Run]) -> int:
+    """Boxes, and the nodes of each block once."""
+    loose = len(sequence) - sum(run.end - run.start for run in runs)
+    blocks = {sequence.signature(run.start, run.period) for run in runs}
+    return loose + len(runs) + sum(len(block) for block in blocks)
+
+
+def _strays(sequence: Labelled, runs: list[Run]) -> Iterator[Run]:
+    """Copies that stand alone of the blocks that repeat, large ones first."""
+    text, width = sequence.codes.tobytes(), sequence.codes.itemsize
+    taken = {position for run in runs for position in range(run.start, run.end)}
+    blocks = dict.fromkeys(sequence.signature(run.start, run.period) for run in runs)
+    for signature in sorted(blocks, key=len, reverse=True):
+        pattern = np.array([code for code, *_ in signature], dtype=sequence.codes.dtype).tobytes()
+        at = text.find(pattern)
+        while at >= 0:
+            block = range(at // width, at // width + len(signature))
+            if at % width == 0 and taken.isdisjoint(block) and sequence.signature(block.start, len(block)) == signature:
+                taken.update(block)
+                yield Run(block.start, len(block), 1)
+            at = text.find(pattern, at + 1)
+
+
+class _Choice:
+    """Runs grouped by the block they repeat, and which nodes are taken."""
+
+    def __init__(self, finder: "_Finder", weight: int, candidates: list[tuple[Run, Signature]]) -> None:
+        self._finder, self._weight = finder, weight
+        self._used: Flags = np.zeros(len(finder.sequence), dtype=np.bool_)
+        self._shapes: dict[Signature, list[Run]] = {}
+        self._heap: list[tuple[int, int, int, Signature]] = []
+        for run, signature in candidates:
+            self._shapes.setdefault(signature, []).append(run)
+        for signature in self._shapes:
+            self._push(signature)
+
+    def take(self) -> Iterator[Run]:
+        """Takes the runs of the best block, then those of the best that is left."""
+        while self._heap:
+            saved, _, _, signature = heappop(self._heap)
+            if signature not in self._shapes or self._saved(signature) != -saved:
+                continue  # runs came or went since this was pushed
+            free = []
+            for run in self._shapes.pop(signature):
+                if self._used[run.start : run.end].any():
+                    self._offer_rest(run)
+                else:
+                    free.append(run)
+            if not free:
+                continue
+            self._shapes.setdefault(signature, []).extend(free)
+            if self._saved(signature) != -saved:
+                self._push(signature)
+            elif saved < 0:
+                yield from self._mark(sorted(self._shapes.pop(signature)))
+
+    def _mark(self, runs: list[Run]) -> Iterator[Run]:
+        for run in runs:
+            if self._used[run.start : run.end].any():
+                self._offer_rest(run)
+            else:
+                self._used[run.start : run.end] = True
+                yield run
+
+    def _offer_rest(self, run: Run) -> None:
+        """Adds what is left of a run that lost a part to another."""
+        start, end = _free_part(self._used, run.start, run.end)
+        settled = self._finder.settle(start, end, run.period, self._used)
+        if settled:
+            self._shapes.setdefault(settled[1], []).append(settled[0])
+            self._push(settled[1])
+
+    def _saved(self, signature: Signature) -> int:
+        saved, end = -self._weight * len(signature), 0
+        for run in sorted(self._shapes[signature]):
+            if run.start >= end:
+                saved, end = saved + run.end - run.start - 1, run.end
+        return saved
+
+    def _push(self, signature: Signature) -> None:
+        first = self._shapes[signature][0].start
+        heappush(self._heap, (-self._saved(signature), len(signature), first, signature))
+
+
+def _candidates(finder: "_Finder") -> Iterator[tuple[Run, Signature]]:
+    """Runs with each period, short periods first; what a divisor of the period already repeats is left out."""
+    seen: dict[int, list[tuple[int, int]]] = {}
+    for period in _periods(finder.sequence.codes):
+        found = _stretches(finder.sequence.repeats_after(period), period)
+        for shorter, stretches in seen.items():
+            if period % shorter == 0:
+                found = [stretch for stretch in found if not _covered(stretch, stretches)]
+        seen[period] = found
+        for start, end in found:
+            settled = finder.settle(start, end, period, None)
+            if settled:
+                yield settled
+
+
+def _covered(stretch: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+    """Whether one of `others`, sorted, holds all of a stretch."""
+    place = bisect_right(others, stretch[0], key=lambda other: other[0]) - 1
+    return place >= 0 and others[place][1] >= stretch[1]
 
 
 def _periods(codes: Ints) -> list[int]:
@@ -148,41 +242,59 @@ def _free_part(used: Flags, start: int, end: int) -> tuple[int, int]:
     return int(starts[longest]), int(ends[longest])
 
 
-def _settle(sequence: Labelled, cuts: Ints, used: Flags, start: int, end: int, period: int) -> Run:
-    """Chooses where the copies begin, at the narrowest place, and how many really are the same block."""
-    most = (end - start) // period
-    choices = []
-    for offset in range(min(period, end - start - 2 * period + 1)):
-        copies = (end - start - offset) // period
-        if copies >= max(2, most - 1):
-            bounds = cuts[start + offset : start + offset + copies * period + 1 : period]
-            choices.append((float(bounds.mean()), -copies, start + offset))
-    _, copies, first = min(choices)
-    run = _longest_equal(sequence, Run(first, period, -copies))
-    return _extended(sequence, used, run)
+class _Finder:
+    """Finds the copies of a block within a stretch that repeats with a period."""
 
+    def __init__(self, sequence: Labelled, least: int, cuts: Ints) -> None:
+        self.sequence, self._least, self._cuts = sequence, least, cuts
 
-def _longest_equal(sequence: Labelled, run: Run) -> Run:
-    starts = range(run.start, run.end, run.period)
-    best, current, last = Run(run.start, run.period, 0), run, None
-    for start in starts:
-        signature = sequence.signature(start, run.period)
-        current = Run(current.start, run.period, current.copies + 1) if signature == last else Run(start, run.period, 1)
-        best, last = max(best, current, key=lambda choice: choice.copies), signature
-    return best
+    def settle(self, start: int, end: int, period: int, used: Flags | None) -> tuple[Run, Signature] | None:
+        """The longest run of equal blocks in a stretch, cut at the narrowest place; none if it is too short.
 
+        Copies beside the stretch whose outer inputs alone differ are added where `used` does not forbid it.
+        """
+        if end - start < max(2 * period, self._least):
+            return None
+        run, signature = self._longest_equal(self._narrowest(start, end, period))
+        run = self._extended(run, signature, used)
+        return (run, signature) if run.copies > 1 and run.end - run.start >= self._least else None
 
-def _extended(sequence: Labelled, used: Flags, run: Run) -> Run:
-    """The run with copies before and after it whose outer inputs alone differ."""
-    start, period, copies = run.start, run.period, run.copies
-    signature = sequence.signature(start, period)
-    while start >= period and not used[start - period : start].any():
-        if sequence.signature(start - period, period) != signature:
-            break
-        start, copies = start - period, copies + 1
-    end = start + period * copies
-    while end + period <= len(sequence) and not used[end : end + period].any():
-        if sequence.signature(end, period) != signature:
-            break
-        end, copies = end + period, copies + 1
-    return Run(start, period, copies)
+    def _narrowest(self, start: int, end: int, period: int) -> Run:
+        """Where the copies begin: the place that fewest tensors cross, at the loss of one copy at most."""
+        most = (end - start) // period
+        choices = []
+        for first in range(start, min(start + period, end - 2 * period + 1)):
+            copies = (end - first) // period
+            if copies >= most - 1:
+                bounds = self._cuts[first : first + copies * period + 1 : period]
+                choices.append((float(bounds.mean()), -copies, first))
+        _, copies, first = min(choices)
+        return Run(first, period, -copies)
+
+    def _longest_equal(self, run: Run) -> tuple[Run, Signature]:
+        best, best_signature = Run(run.start, run.period, 0), None
+        current, last = run.start, None
+        for start in range(run.start, run.end, run.period):
+            signature = self.sequence.signature(start, run.period)
+            if signature != last:
+                current, last = start, signature
+            copies = (start - current) // run.period + 1
+            if copies > best.copies:
+                best, best_signature = Run(current, run.period, copies), signature
+        assert best_signature is not None
+        return best, best_signature
+
+    def _extended(self, run: Run, signature: Signature, used: Flags | None) -> Run:
+        start, end, period = run.start, run.end, run.period
+        while self._is_copy(start - period, period, signature, used):
+            start -= period
+        while self._is_copy(end, period, signature, used):
+            end += period
+        return Run(start, period, (end - start) // period)
+
+    def _is_copy(self, start: int, period: int, signature: Signature, used: Flags | None) -> bool:
+        if start < 0 or start + period > len(self.sequence):
+            return False
+        if used is not None and used[start : start + period].any():
+            return False
+        return self.sequence.signature(start, period) == signature
