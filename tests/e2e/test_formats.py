@@ -197,11 +197,12 @@ def test_long_and_wide_names_stay_within_the_page(tmp_path: Path) -> None:
         onnx.helper.make_node("Identity" if index % 2 else "Softplus", [f"{name}:in"], [f"{name}:out"], name=name)
         for index, name in enumerate(names)
     ]
-    ends = [
+    inputs, outputs = (
         [onnx.helper.make_tensor_value_info(f"{name}:{end}", onnx.TensorProto.FLOAT, (1, 8)) for name in names]
         for end in ("in", "out")
-    ]
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g" * 300, *ends)), tmp_path / "long.onnx")
+    )
+    graph = onnx.helper.make_graph(nodes, "g" * 300, inputs, outputs)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "long.onnx")
 
     for target in ("arm-ethos-u85", "qualcomm-hexagon-htp", "cpu-only"):
         asked = (tmp_path / "long.onnx", "-t", target)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -105,7 +105,9 @@ def _result(operator: PlanOperator, reason: Reason, rule_index: int, location: N
                 "logicalLocations": [_logical_location(name) for name in names],
             }
         ],
-        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(context.target, _rule_id(reason), names)},
+        "partialFingerprints": {
+            "primaryLocationLineHash": _fingerprint(context.target, _rule_id(reason), operator.name)
+        },
         "properties": _properties(operator, reason, fix, context),
     }
 
@@ -137,9 +139,9 @@ def _message(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}").replace("](", "]\\(")
 
 
-def _fingerprint(target: str, rule: str, names: Sequence[str]) -> str:
+def _fingerprint(target: str, rule: str, name: str) -> str:
     """Return what stays the same from run to run, whatever the result costs and in whatever order they come."""
-    return hashlib.sha256("\0".join((target, rule, *names)).encode()).hexdigest()[:32] + ":1"
+    return hashlib.sha256("\0".join((target, rule, name)).encode()).hexdigest()[:32] + ":1"
 
 
 def _uri(path: Path) -> str:
