@@ -38,7 +38,9 @@ class Folding:
 
 
 def fold_blocks(labels: Sequence[Hashable], edges: Sequence[Edge]) -> Folding:
-    """Folds blocks that follow each other and have the same labels and inner edges into one group each.
+    """Folds blocks that have the same labels and inner edges into one group where they stand one after the other.
+
+    One after the other means that a block reads the one before, or that both read or feed one and the same node.
 
     A group is a stretch of one topological order, so it is convex and the folded graph has no cycle. Where a block
     repeats, copies are cut at the place that the fewest tensors cross. A block that occurs once more elsewhere is a

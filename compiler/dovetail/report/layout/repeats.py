@@ -41,6 +41,10 @@ class Labelled:
         kinds = [(label, len(above)) for label, above in zip(labels, inputs, strict=True)]
         self.codes: Ints = np.array([numbers.setdefault(kind, len(numbers)) for kind in kinds], dtype=np.int64)
         self.inputs = inputs
+        self.outputs: list[list[int]] = [[] for _ in inputs]
+        for position, above in enumerate(inputs):
+            for source in above:
+                self.outputs[source].append(position)
         self.counts: Ints = np.array([len(above) for above in inputs], dtype=np.int64)
         self.firsts: Ints = np.concatenate(([0], np.cumsum(self.counts)))[:-1]
         self.sources: Ints = np.array([source for above in inputs for source in above], dtype=np.int64)
@@ -64,6 +68,20 @@ class Labelled:
         return tuple(
             (code, *[source - start for source in self.inputs[position] if source >= start])
             for position, code in enumerate(self.codes[start : start + period].tolist(), start)
+        )
+
+    def related(self, first: int, second: int, period: int) -> bool:
+        """Whether a block is read by the one that starts at `second`, or both read or feed one and the same node."""
+        above: set[int] = set()
+        below: set[int] = set()
+        for position in range(first, first + period):
+            above.update(self.inputs[position])
+            below.update(self.outputs[position])
+        copy = range(second, second + period)
+        return (
+            not below.isdisjoint(copy)
+            or any(not above.isdisjoint(self.inputs[position]) for position in copy)
+            or any(not below.isdisjoint(self.outputs[position]) for position in copy)
         )
 
     def repeats_after(self, period: int) -> Flags:
@@ -276,7 +294,7 @@ class _Finder:
         current, last = run.start, None
         for start in range(run.start, run.end, run.period):
             signature = self.sequence.signature(start, run.period)
-            if signature != last:
+            if signature != last or not self.sequence.related(start - run.period, start, run.period):
                 current, last = start, signature
             copies = (start - current) // run.period + 1
             if copies > best.copies:
@@ -286,15 +304,17 @@ class _Finder:
 
     def _extended(self, run: Run, signature: Signature, used: Flags | None) -> Run:
         start, end, period = run.start, run.end, run.period
-        while self._is_copy(start - period, period, signature, used):
+        while self._is_copy(start - period, start, signature, used):
             start -= period
-        while self._is_copy(end, period, signature, used):
+        while self._is_copy(end, end - period, signature, used):
             end += period
         return Run(start, period, (end - start) // period)
 
-    def _is_copy(self, start: int, period: int, signature: Signature, used: Flags | None) -> bool:
+    def _is_copy(self, start: int, beside: int, signature: Signature, used: Flags | None) -> bool:
+        period = len(signature)
         if start < 0 or start + period > len(self.sequence):
             return False
         if used is not None and used[start : start + period].any():
             return False
-        return self.sequence.signature(start, period) == signature
+        related = self.sequence.related(min(start, beside), max(start, beside), period)
+        return related and self.sequence.signature(start, period) == signature
