@@ -11,7 +11,7 @@ help:
 	@echo "make demo      compile a sample model for an NPU, run it, compare it with the unsplit model"
 	@echo "make test      lint, types, layers and tests (under 15 minutes)"
 	@echo "make test-all  the slow tests too"
-	@echo "make docs      write the pages about targets again, and the JSON Schemas"
+	@echo "make docs      write the pages about targets and codes again, and the JSON Schemas"
 	@echo "make clean     remove environments and caches"
 
 $(DEMO_VENV)/.installed: pyproject.toml
@@ -49,6 +49,7 @@ test-all: lint
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m dovetail.targets.pages docs/targets
+	$(BIN)/python -m dovetail.cli.code_pages docs/codes
 	$(BIN)/python -m dovetail.report.json_schema docs/schemas
 
 clean:

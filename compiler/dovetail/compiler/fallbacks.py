@@ -7,7 +7,7 @@ from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.placing import is_taken, matches
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Graph
-from dovetail.partition import Placement
+from dovetail.partition import Arrangement
 from dovetail.passes.tagging import UnitTag, VerdictTag
 from dovetail.plan.schema import Reason
 from dovetail.targets import Target
@@ -17,12 +17,13 @@ class Fallbacks:
     """The reasons of all operators of one placement."""
 
     def __init__(
-        self, graph: Graph, target: Target, placement: Placement, figures: UnitCosts, options: CompileOptions
+        self, graph: Graph, target: Target, arrangement: Arrangement, figures: UnitCosts, options: CompileOptions
     ) -> None:
         """Take what was decided. `figures` are of the units in the order of `units_of(graph)`."""
-        self._graph, self._target, self._placement = graph, target, placement
+        self._graph, self._target, self._placement = graph, target, arrangement.placement
         self._figures, self._options = figures, options
-        self._moved = {each.unit: each.cause for each in placement.moved}
+        self._on_first = sum(partition.device == 0 for partition in arrangement.partitions)
+        self._moved = {each.unit: each.cause for each in arrangement.placement.moved}
         self._units = units_of(graph)
 
     def of(self, name: str) -> tuple[Reason, ...]:
@@ -56,12 +57,16 @@ class Fallbacks:
         there, own = (self._figures.table[costs[index]] for index in (0, number))
         on_first = f"{there.latency_us:.3g} us and {there.energy_uj:.3g} uJ on {first}"
         on_own = f"{own.latency_us:.3g} us and {own.energy_uj:.3g} uJ on {here}"
+        most = self._target.limits.max_partitions.get(first)
+        is_full = most is not None and self._on_first >= most
+        within = f", as {first} may have at most {most} of its partitions" if is_full else ""
+        whole = f"costs less here for the whole model ({self._options.objective}){within}"
         return Reason(
             rule="cost",
-            message=f"costs less here for the whole model ({self._options.objective}); alone it takes {on_own}, "
-            f"{on_first}, before launches and transfers",
+            message=f"{whole}; alone it takes {on_own}, {on_first}, before launches and transfers",
             got=on_first,
             allowed=f"less than {on_own}, with launches and transfers",
+            fix=f"first move what stands between the pieces on {first}: it may have no more of them" if is_full else "",
         )
 
 

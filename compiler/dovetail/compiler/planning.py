@@ -12,7 +12,7 @@ from dovetail.compiler.schedule import Handed, make_schedule
 from dovetail.compiler.unit_facts import units_of
 from dovetail.ir import Border, Graph, tensor_spec
 from dovetail.lowering import Piece
-from dovetail.partition import Arrangement, Partition, Placed, Placement, Problem
+from dovetail.partition import Arrangement, Partition, Placed, Problem
 from dovetail.passes.tagging import BodyTag, UnitTag, VerdictTag
 from dovetail.plan._version import __version__
 from dovetail.plan.schema import (
@@ -57,7 +57,7 @@ def make_plan(
         slots=schedule.slots,
         partitions=tuple(_partitions(graph, problem, arrangement, pieces, devices, borders)),
         steps=schedule.steps,
-        operators=tuple(_operators(graph, target, placement, pieces, figures, options)),
+        operators=tuple(_operators(graph, target, arrangement, pieces, figures, options)),
         transfers=with_costs(schedule.transfers, graph, problem, units_of(graph)),
         costs=figures.table,
         notes=(
@@ -123,13 +123,14 @@ def _fallback(problem: Problem, partition: Partition) -> tuple[str, ...]:
 def _operators(
     graph: Graph,
     target: Target,
-    placement: Placement,
+    arrangement: Arrangement,
     pieces: Sequence[Piece],
     figures: UnitCosts,
     options: CompileOptions,
 ) -> Iterator[PlanOperator]:
     home = {name: piece.id for piece in pieces for name in piece.nodes}
-    why = Fallbacks(graph, target, placement, figures, options)
+    why = Fallbacks(graph, target, arrangement, figures, options)
+    placement = arrangement.placement
     for name in graph:
         node, unit = graph.node(name), graph.tag(name, UnitTag)
         device = target.devices[placement.device_of[unit.index]]

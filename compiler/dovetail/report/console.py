@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 from dovetail.plan.schema import DeviceKind
 from dovetail.report.words import printable
@@ -17,6 +18,8 @@ KIND_STYLE: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#56b4e9", 
 STATE_STYLE: Final = {"supported": "green", "soft": "yellow", "unknown": "magenta", "unsupported": "red"}
 DIM: Final = "bright_black"
 STRONG: Final = "bold"
+_THEME: Final = Theme({"markdown.code": STRONG, "markdown.item.number": DIM, "markdown.item.bullet": DIM})
+"""Of Markdown: rich's own black boxes are hard to read on light terminals."""
 
 
 def draw(parts: Iterable[RenderableType], width: int, color: bool) -> str:
@@ -31,6 +34,7 @@ def draw(parts: Iterable[RenderableType], width: int, color: bool) -> str:
         highlight=False,
         emoji=False,
         markup=False,
+        theme=_THEME,
     )
     with console.capture() as capture:
         console.print(Group(*parts))

@@ -137,10 +137,7 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
         size = counted(operators_in(plan, explanation.partition.id), "operator")
         place = f", partition {explanation.partition.id} of {size}{place}"
     yield "placed on", words((operator.device, KIND_STYLE[kinds[operator.device]]), place)
-    yield (
-        "because",
-        words(placement_reason(operator) or f"{operator.device} is the first device of {plan.target}"),
-    )
+    yield from _because(plan, operator)
     if operator.inside:
         yield "inside", words(f"a body of '{operator.inside}'")
     if explanation.bodies:
@@ -155,6 +152,17 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
     for word, neighbours in (("partition reads", explanation.before), ("partition feeds", explanation.after)):
         for index, neighbour in enumerate(neighbours):
             yield word if index == 0 else "", words(_neighbour(neighbour))
+
+
+def _because(plan: Plan, operator: PlanOperator) -> Iterator[tuple[str, RenderableType]]:
+    """Yield what decided, with its code, and what to do where no verdict below says it."""
+    why = operator.fallback
+    if why is None:
+        yield "because", words(placement_reason(operator) or f"{operator.device} is the first device of {plan.target}")
+        return
+    yield "because", words((label(why.code, why.rule), STRONG), f": {placement_reason(operator)}")
+    if all(why not in verdict.reasons for verdict in operator.verdicts):
+        yield "fix", words(remedy(why.code, why.fix))
 
 
 def _neighbour(neighbour: Neighbour) -> str:

@@ -90,5 +90,5 @@ def remedy(code: str, fix: str) -> str:
 
 
 def find_code(text: str) -> Code | None:
-    """The code of that name, in any case (`dv104`), or of that rule's kind (`dtype`); None where there is none."""
-    return _BY_CODE.get(text.upper()) or _BY_RULE.get(text)
+    """The code of that name, in any case (`dv104`), or of that rule (`dtype`); None where there is none."""
+    return _BY_CODE.get(text.upper()) or _BY_RULE.get(text.lower())
