@@ -92,7 +92,6 @@ def test_the_front_as_text_json_and_page(model: str) -> None:
     [
         (("--pareto",), "it needs a model and a target"),
         (("--pareto", *ORIN, "--batch", "1,8"), "shows one batch size"),
-        ((*ORIN, "--format", "html"), "--format html goes with --pareto"),
     ],
 )
 def test_what_the_front_does_not_go_with(model: str, options: tuple[str, ...], words: str) -> None:

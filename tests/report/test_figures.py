@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from dovetail.plan import Alternative, Front, FrontPoint, Predicted
-from dovetail.report import render_front, render_front_page
+from dovetail.report import render_front
 from dovetail.report.console import draw, fields
 from dovetail.report.figures import BatchRow, batch_section, predicted_rows
+from dovetail.report.pareto import front_plot
 
 PROVEN = Predicted(
     latency_ms=2.0,
@@ -86,10 +87,8 @@ def test_the_front_says_what_moves() -> None:
     assert "npu 1  cpu 1" in text
 
 
-def test_the_page_is_self_contained_and_escapes_names() -> None:
-    page = render_front_page(FRONT)
-    assert "<svg" in page
-    assert page.count("<circle") == 2
-    assert "face &lt;b&gt;" in page
-    assert "<b>" not in page
-    assert "http" not in page
+def test_the_plot_has_a_point_for_each_placement() -> None:
+    plot = front_plot(FRONT)
+    assert plot.startswith("<svg")
+    assert plot.count("<circle") == 2
+    assert "1: 1 ms, 9 mJ; cpu 2" in plot

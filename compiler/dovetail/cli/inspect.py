@@ -16,7 +16,8 @@ from dovetail.cli.options import (
     quantize_options,
     target_option,
 )
-from dovetail.cli.output import write_text
+from dovetail.cli.output import check_folder, write_text
+from dovetail.cli.page import html_page
 from dovetail.cli.source import load_compilation, load_plan
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @overlay_option
 @placing_options
 @quantize_options
-@click.option("--pareto", is_flag=True, help="Show the front between latency and energy instead.")
+@click.option("--pareto", is_flag=True, help="Show the front between latency and energy instead; with html, both.")
 @click.option(
     "--what-if",
     "grants",
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "json", "markdown", "github", "sarif", "html"]),
     default="text",
     show_default=True,
-    help="github: annotations of a job. html: with --pareto.",
+    help="github: annotations of a job. html: one page that opens from disk, with the graph.",
 )
 @click.option("-o", "--output", type=FilePath(), help="Write to a file instead of stdout.")
 def command(
@@ -63,6 +64,7 @@ def command(
     """
     if pareto and grants:
         raise click.UsageError("--pareto and --what-if show different things; leave out one")
+    check_folder("--output", output)
     if pareto:
         text = _front(source, target, form, output, options)
     elif grants:
@@ -79,7 +81,7 @@ def _report(source: Path, target: str | None, form: str, output: Path | None, op
     from dovetail.report import render_markdown, summarize
 
     if form == "html":
-        raise click.UsageError("--format html goes with --pareto")
+        return html_page(source, target, options)
     if source.is_dir() or form not in ("text", "markdown"):
         return _rendered(load_plan(source, target, **options), source, form, output)
     from dovetail.compiler.counterfactual import suggest
@@ -127,14 +129,14 @@ def _what_if(
 
 def _front(source: Path, target: str | None, form: str, output: Path | None, options: dict[str, Any]) -> str:
     from dovetail.compiler import trace_pareto
-    from dovetail.report import render_front, render_front_json, render_front_page
+    from dovetail.report import render_front, render_front_json
 
     chosen = _one_model("--pareto", source, target, options)
     _check_form("--pareto", form, ("text", "json", "html"))
     front = trace_pareto(source, chosen, compile_options(**options))
-    if form == "json":
-        return render_front_json(front)
-    return render_front_page(front) if form == "html" else render_front(front, *_screen(output))
+    if form == "html":
+        return html_page(source, target, options, front)
+    return render_front_json(front) if form == "json" else render_front(front, *_screen(output))
 
 
 def _one_model(option: str, source: Path, target: str | None, options: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dovetail.report.document import render_json
 from dovetail.report.explain import Explanation, explain_operator, render_explanations
 from dovetail.report.find import Match, find_operators
 from dovetail.report.frames import to_dataframe
-from dovetail.report.pareto import render_front, render_front_json, render_front_page
+from dovetail.report.pareto import render_front, render_front_json
 from dovetail.report.sarif import render_sarif
 from dovetail.report.summary import (
     Body,
@@ -42,7 +42,6 @@ __all__ = [
     "render_sarif",
     "render_front",
     "render_front_json",
-    "render_front_page",
     "render_verdict",
     "to_dataframe",
     "TracedRun",

@@ -12,7 +12,7 @@ from dovetail.plan import batches_of, best_single, for_batch
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
 
-_PROVEN: Final = 1e-4
+PROVEN: Final = 1e-4
 """Gap below which a placement is called optimal."""
 
 
@@ -60,7 +60,7 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
     period = f", a request every {amount(predicted.period_ms, 'ms')}" if objective == "throughput" else ""
     yield "predicted", words(f"{amount(predicted.latency_ms, 'ms')}{energy}{period} ({source_words(predicted.source)})")
     if predicted.value is not None:
-        yield "placement", words(_proof(predicted, objective))
+        yield "placement", words(proof(predicted, objective))
     others = [each for each in predicted.alternatives if each.latency_ms > 0]
     if others:
         best = best_single(predicted, objective)
@@ -72,12 +72,13 @@ def _alternative(each: Alternative, is_best: bool) -> str:
     return f"{each.name} {amount(each.latency_ms, 'ms')}, {amount(each.energy_mj, 'mJ')}{mark}"
 
 
-def _proof(predicted: Predicted, objective: str) -> str:
+def proof(predicted: Predicted, objective: str) -> str:
+    """Say what is proven of a placement, in one sentence."""
     text = f"{objective} {amount(predicted.value, OBJECTIVE_UNITS.get(objective, ''))}"
     if predicted.gap is None:
         text += ", nothing proven"
-    elif predicted.gap <= _PROVEN:
-        text += f", proven optimal to {100 * _PROVEN:.2g} %"
+    elif predicted.gap <= PROVEN:
+        text += f", proven optimal to {100 * PROVEN:.2g} %"
     else:
         text += f", proven to be at most {100 * predicted.gap:.2g} % above the optimum"
     text += f" ({predicted.solver})" if predicted.solver else ""

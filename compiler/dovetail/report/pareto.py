@@ -1,4 +1,4 @@
-"""The front between latency and energy: a table, and a page with a plot."""
+"""The front between latency and energy: a table, and a plot for the page."""
 
 import html
 from collections import Counter
@@ -64,36 +64,8 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_MOST_CHANGES]) + (f" and {counted(rest, 'more operator')}" if rest > 0 else "")
 
 
-def render_front_page(front: Front) -> str:
-    """Return one self-contained HTML page: the plot, and the table behind it."""
-    rows = "".join(
-        f"<tr><td>{number}</td><td>{point.latency_ms:.4g}</td><td>{point.energy_mj:.4g}</td>"
-        f"<td>{point.partitions}</td><td>{html.escape(_shares(front, point))}</td></tr>"
-        for number, point in enumerate(front.points, 1)
-    )
-    title = html.escape(f"{front.model} on {front.target}")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}: latency and energy</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 760px; padding: 0 1rem; color: #222; }}
-svg {{ width: 100%; height: auto; }} text {{ font-size: 12px; fill: #444; }}
-table {{ border-collapse: collapse; width: 100%; }} td, th {{ text-align: right; padding: .2rem .6rem; }}
-th {{ border-bottom: 1px solid #999; }} td:last-child, th:last-child {{ text-align: left; }}
-</style></head>
-<body>
-<h1>{title}</h1>
-<p>Every point is a placement ({html.escape(front.source)} figures, partitions one after the other). No other one that
-was found is better in both latency and energy.</p>
-{_plot(front)}
-<table><thead><tr><th></th><th>ms</th><th>mJ</th><th>partitions</th><th>operators</th></tr></thead>
-<tbody>{rows}</tbody></table>
-</body></html>
-"""
-
-
-def _plot(front: Front) -> str:
-    """Return the plot as SVG, with both axes from 0."""
+def front_plot(front: Front) -> str:
+    """Return the plot as SVG, with both axes from 0 in the colour of the text around it."""
     width, height = _PLOT
     most_ms = max((point.latency_ms for point in front.points), default=0.0) * 1.1 or 1.0
     most_mj = max((point.energy_mj for point in front.points), default=0.0) * 1.1 or 1.0
@@ -104,7 +76,7 @@ def _plot(front: Front) -> str:
 
     left, bottom = place(0, 0)
     right, top = place(most_ms, most_mj)
-    parts = [f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#666"/>']
+    parts = [f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="currentColor"/>']
     for tick in range(_TICKS + 1):
         latency, energy = most_ms * tick / _TICKS, most_mj * tick / _TICKS
         (x, _), (_, y) = place(latency, 0), place(0, energy)

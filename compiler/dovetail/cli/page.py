@@ -1,0 +1,35 @@
+"""The HTML report: of a plan that lies on disk, or of a model that is compiled for it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dovetail.cli.source import load_compilation, load_plan
+
+if TYPE_CHECKING:
+    from dovetail.plan import Front
+
+
+def html_page(source: Path, target: str | None, options: dict[str, Any], front: "Front | None" = None) -> str:
+    """Return the page of a plan's folder, or of a model with what would help it most.
+
+    Args:
+        source: the folder, or the model's file.
+        target: for a model.
+        options: those of the command line, as `compile_options` takes them.
+        front: between latency and energy, to be shown too.
+
+    Raises:
+        ModelError, PlanError: as `load_plan`.
+    """
+    from dovetail.report.page import render_page
+
+    if source.is_dir():
+        from dovetail.lowering.joined import describe_graph, join_partitions
+
+        plan = load_plan(source, target, **options)
+        return render_page(plan, describe_graph(join_partitions(plan, source)))
+    from dovetail.compiler.counterfactual import suggest
+    from dovetail.compiler.wiring import wire
+
+    compilation, made = load_compilation(source, target, **options)
+    return render_page(compilation.plan, wire(compilation), suggest(compilation, made), front)

@@ -1,0 +1,236 @@
+"""The head of a page: what a reader who has ten seconds should know."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dovetail.plan.codes import Code, find_code
+from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, DeviceKind, Plan
+from dovetail.report.certificate import certificate_rows
+from dovetail.report.figures import PROVEN, amount, proof
+from dovetail.report.page.marks import energy_text, letters, time_text
+from dovetail.report.quantization import quantization_rows
+from dovetail.report.summary import Report
+from dovetail.report.whatif import change
+from dovetail.report.words import counted, size_text
+
+if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
+    from dovetail.compiler.counterfactual import Suggestions
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure with what it means."""
+
+    label: str
+    value: str
+    source: str
+    """Of the figure; empty for what is counted."""
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Part of a bar. `kind` is that of a device, or `transfer`."""
+
+    kind: str
+    letter: str
+    name: str
+    value: str
+    start: float
+    """Percent of the bar."""
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A placement beside others: `width`s are percent of the largest."""
+
+    name: str
+    latency: str
+    energy: str
+    latency_width: float
+    energy_width: float
+    is_plan: bool
+    is_best_single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A change that was solved again, in words."""
+
+    subject: str
+    device: str
+    label: str
+    value: str
+    change: str
+    width: float
+    """Percent that is left of the objective's value."""
+    partitions: str
+
+
+def headline(plan: Plan, report: Report) -> str:
+    """Return one sentence: how much of the model the first device took."""
+    first = report.devices[0]
+    if not report.operators:
+        return "The model has no operator left to run: all of it folded away."
+    if first.operators == report.operators:
+        every = "The only operator runs" if report.operators == 1 else f"All {report.operators} operators run"
+        return f"{every} on the {first.id}."
+    if not first.operators:
+        others = [f"{each.operators} on the {each.id}" for each in report.devices if each.operators]
+        return f"No operator runs on the {first.id}: of {report.operators} there are {' and '.join(others)}."
+    share = "" if first.time_share is None else f", {_percent(first.time_share)} of the predicted time at work"
+    return f"{first.operators} of {counted(report.operators, 'operator')} run on the {first.id}{share}."
+
+
+def tiles(plan: Plan, report: Report) -> Iterator[Tile]:
+    """Yield the figures at the top."""
+    figures = plan.predicted
+    best = best_single(plan)
+    if figures.latency_ms is not None:
+        lines = [] if best is None else [_against(best, figures.latency_ms, best.latency_ms, time_text)]
+        lines += [f"a request every {time_text(figures.period_ms)}"] if plan.objective == "throughput" else []
+        yield Tile("Latency", time_text(figures.latency_ms), figures.source, (*lines, _bound(plan)))
+    if figures.energy_mj is not None:
+        lines = [] if best is None else [_against(best, figures.energy_mj, best.energy_mj, energy_text)]
+        yield Tile("Energy of a request", energy_text(figures.energy_mj), "modelled", tuple(lines))
+    yield Tile("Partitions", str(len(report.partitions)), "", (_partitions(report),))
+    yield Tile("Transfers", str(report.totals.count), "", tuple(_transfers(plan, report)))
+
+
+def best_single(plan: Plan) -> Alternative | None:
+    """Return the fastest placement of everything on one device."""
+    single = [each for each in plan.predicted.alternatives if each.name.startswith("all on ")]
+    return min(single, key=lambda each: each.latency_ms, default=None)
+
+
+def _against(best: Alternative, mine: float, theirs: float, text: Callable[[float], str]) -> str:
+    return f"{best.name}: {text(theirs)}, here {change(theirs, mine)}"
+
+
+def _bound(plan: Plan) -> str:
+    figures = plan.predicted
+    if figures.gap is None:
+        return "nothing is proven of the placement"
+    if figures.concurrent:
+        return "devices work at the same time"
+    if figures.gap <= PROVEN:
+        return f"{plan.objective} proven optimal to {_percent(PROVEN)}"
+    return f"{plan.objective} proven within {_percent(figures.gap, 2)} of the optimum"
+
+
+def _partitions(report: Report) -> str:
+    parts = [f"{each.partitions} on {each.id}" for each in report.devices if each.partitions]
+    return ", ".join(parts) or "none"
+
+
+def _transfers(plan: Plan, report: Report) -> Iterator[str]:
+    if not report.totals.count:
+        yield "nothing crosses between devices"
+        return
+    rest = f" and {report.totals.unknown} of symbolic size" if report.totals.unknown else ""
+    yield f"{size_text(report.totals.bytes)}{rest}"
+    costs = [each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost]
+    total = plan.predicted.serial_latency_ms
+    if costs and total:
+        yield f"{time_text(sum(costs))}, {_percent(sum(costs) / total)} of the time"
+
+
+def operator_bar(plan: Plan, report: Report) -> list[Segment]:
+    """Return how the operators are shared out."""
+    parts = [(float(device.operators), counted(device.operators, "operator")) for device in report.devices]
+    return _bar(plan, parts)
+
+
+def time_bar(plan: Plan, report: Report) -> list[Segment]:
+    """Return how the predicted time is shared out between devices and transfers; nothing without figures."""
+    if plan.predicted.latency_ms is None:
+        return []
+    parts = [(each.latency_ms or 0.0, time_text(each.latency_ms)) for each in report.devices]
+    between = sum(each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost)
+    return _bar(plan, [*parts, (between, time_text(between))])
+
+
+def _bar(plan: Plan, parts: list[tuple[float, str]]) -> list[Segment]:
+    total = sum(value for value, _ in parts)
+    kinds: list[DeviceKind | str] = [*(device.kind for device in plan.devices), "transfer"]
+    names = [*(device.id for device in plan.devices), "transfers"]
+    marks = [*letters(plan.devices), ""]
+    start, made = 0.0, []
+    for (value, text), kind, name, mark in zip(parts, kinds, names, marks, strict=False):
+        if value > 0:
+            width = 100 * value / total
+            made.append(Segment(kind, mark, name, f"{text}, {_percent(value / total)}", start, width))
+            start += width
+    return made
+
+
+def rivals(plan: Plan) -> list[Rival]:
+    """Return the plan and the simpler placements beside it, each with partitions one after the other."""
+    figures = plan.predicted
+    if figures.latency_ms is None or figures.energy_mj is None or not figures.alternatives:
+        return []
+    best = best_single(plan)
+    rows = [("this plan", figures.latency_ms, figures.energy_mj)]
+    others = sorted(figures.alternatives, key=lambda each: (each != best, each.latency_ms))
+    rows += [(each.name, each.latency_ms, each.energy_mj) for each in others if each.latency_ms > 0]
+    most_ms = max(latency for _, latency, _ in rows) or 1.0
+    most_mj = max(energy for _, _, energy in rows) or 1.0
+    return [
+        Rival(
+            name=name,
+            latency=time_text(latency),
+            energy=energy_text(energy),
+            latency_width=100 * latency / most_ms,
+            energy_width=100 * energy / most_mj,
+            is_plan=number == 0,
+            is_best_single=best is not None and name == best.name,
+        )
+        for number, (name, latency, energy) in enumerate(rows)
+    ]
+
+
+def gains(found: "Suggestions | None") -> list[Gain]:
+    """Return what would help most, best first."""
+    unit = OBJECTIVE_UNITS.get(found.objective, "") if found else ""
+    return [
+        Gain(
+            subject=f"the {each.operators} {each.op_type}" if each.operators > 1 else f"the {each.op_type}",
+            device=each.device,
+            label=each.rule,
+            value=f"{amount(each.before, unit)} → {amount(each.after, unit)}",
+            change=change(each.before, each.after),
+            width=100 * each.after / each.before if each.before else 100.0,
+            partitions=f"{each.partitions[0]} → {each.partitions[1]}",
+        )
+        for each in (found.best if found else ())
+    ]
+
+
+def facts(plan: Plan, report: Report) -> list[tuple[str, str]]:
+    """Return what else there is to say, as a word and a sentence each."""
+    rows = [(label, text.plain) for label, text in certificate_rows(report)]
+    rows += [(label, text.plain) for label, text in quantization_rows(report.quantization, report.objective)]
+    rows += [("placement", proof(plan.predicted, plan.objective))] if plan.predicted.value is not None else []
+    rows += [("note", note) for note in report.notes]
+    if report.eliminated:
+        rows.append(("folded away", f"{counted(report.eliminated, 'node')} of the model left nothing to run"))
+    return rows
+
+
+def used_codes(plan: Plan) -> list[Code]:
+    """Return the codes that stand anywhere in a page, by number."""
+    found = {operator.fallback.code for operator in plan.operators if operator.fallback}
+    found |= {
+        reason.code
+        for operator in plan.operators
+        for verdict in operator.verdicts
+        if verdict.device == plan.devices[0].id
+        for reason in verdict.reasons
+    }
+    return [code for code in map(find_code, sorted(found)) if code is not None]
+
+
+def _percent(share: float, digits: int = 3) -> str:
+    return f"{100 * share:.{digits}g} %"
