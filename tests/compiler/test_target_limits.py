@@ -222,3 +222,34 @@ def test_small_partition_that_a_pin_keeps_is_noted(compile_for: Compile) -> None
 def test_pin_against_a_limit(compile_for: Compile) -> None:
     with pytest.raises(PartitionError, match=r"'npu': only the start of the model on npu, .* 's', .* with 'z'; take"):
         compile_for("prefix_only: true", BRANCHES, (("z", "npu"),))
+
+
+BOARD = """
+name: board
+extends: cpu-only
+default_variant: cortex-a76
+limits: {{max_partitions: {{npu: {most}}}}}
+devices:
+- {{id: npu, kind: npu, name: takes Conv, data_quality: high, ops: {{Conv: }}}}
+"""
+
+
+@pytest.mark.parametrize(("most", "elsewhere"), [(1, 1), (2, 0)])
+def test_an_operator_that_costs_keep_off_says_so_where_the_device_is_full(
+    tmp_path: Path, most: int, elsewhere: int
+) -> None:
+    (tmp_path / "board.yaml").write_text(BOARD.format(most=most))
+    model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 21]>
+        g (float[1,512,32,32] x, float[512,512,3,3] v, float[512,512,3,3] w) => (float[1,512,28,28] y) {
+          [one] a = Conv(x, v)
+          [cut] b = Hardmax <axis = 1> (a)
+          [two] y = Conv(b, w)
+        }""")
+    plan = compile_model(model.SerializeToString(), str(tmp_path / "board.yaml")).plan
+    reasons = [each.fallback for each in plan.operators if each.op_type == "Conv" and each.device == "cpu"]
+    assert len(reasons) == elsewhere
+    for why in reasons:
+        assert why is not None
+        assert why.rule == "cost"
+        assert "as npu may have at most 1 of its partitions; alone" in why.message
+        assert why.fix == "first move what stands between the pieces on npu: it may have no more of them"
