@@ -74,7 +74,7 @@ def test_text_has_a_line_for_each_thing_there_is(foreseen: Plan) -> None:
     found = lines(foreseen)
 
     assert found["target"] == foreseen.target
-    assert found["predicted"] == "4.5 ms, 7 mJ (modelled), at most 1 % above the optimum"
+    assert found["predicted"] == "4.5 ms, 7 mJ (modelled), proven to be at most 1 % above the optimum"
     assert found["time"].startswith("npu 2 ms (")
     assert found["time"].endswith(" %)")
     assert found["transfers"].startswith(f"{len(foreseen.transfers)}, ")
@@ -127,7 +127,7 @@ def test_the_line_says_it_all_at_once(foreseen: Plan) -> None:
     first, second, third, fourth, remedy = line.split("; ")
     assert re.fullmatch(r"\d+ operators: npu \d+ \(.* % of predicted time\), cpu \d+ \(.* % of predicted time\)", first)
     assert re.fullmatch(r"\d+ partitions?, \d+ transfers? of .*", second)
-    assert third == "predicted 4.5 ms, 7 mJ (modelled), at most 1 % above the optimum"
+    assert third == "predicted 4.5 ms, 7 mJ (modelled), proven to be at most 1 % above the optimum"
     assert fourth == "top cause: DV104 dtype (1 operator): dtype must be float16, got float64"
     assert remedy == "cast it"
 
@@ -137,6 +137,15 @@ def test_the_line_of_a_plan_without_figures_counts_only(plan: Plan) -> None:
 
     assert re.match(r"\d+ operators?: \w+ \d+(, \w+ \d+)*; \d+ partition", verdict_line(bare))
     assert "predicted" not in verdict_line(bare)
+
+
+def test_long_lines_are_broken_behind_their_word(foreseen: Plan) -> None:
+    named = replace(foreseen, model=replace(foreseen.model, name="a " * 200 + "b" * 200))
+
+    text = verdict_text(named)
+
+    assert max(map(len, text.splitlines())) <= 100
+    assert "".join(text.split("target")[0].split()[1:]) == "a" * 200 + "b" * 200
 
 
 def test_notebooks_show_the_same_figures(foreseen: Plan) -> None:

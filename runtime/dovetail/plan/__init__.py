@@ -1,7 +1,7 @@
 """The plan format: the plan as plain data, its files, and the errors of every layer."""
 
 from dovetail.plan._version import __version__
-from dovetail.plan.atomic import atomic_folder
+from dovetail.plan.atomic import atomic_file, atomic_folder, write_file
 from dovetail.plan.cache import cache_folder
 from dovetail.plan.errors import (
     DovetailError,
@@ -13,7 +13,7 @@ from dovetail.plan.errors import (
     RunError,
     TargetError,
 )
-from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file
+from dovetail.plan.files import check_relative, open_inside, open_regular, read_regular, sha256_file
 from dovetail.plan.folder import is_plan, read_plan, write_plan
 from dovetail.plan.naming import closest, meant, meant_path, shown
 from dovetail.plan.schema import (
@@ -46,7 +46,15 @@ from dovetail.plan.schema import (
 from dovetail.plan.serialize import plan_from_json, plan_to_json
 from dovetail.plan.validate import validate
 from dovetail.plan.variants import as_variant, batches_of, for_batch
-from dovetail.plan.verdict import DeviceTotal, best_single, device_totals, verdict_html, verdict_line, verdict_text
+from dovetail.plan.verdict import (
+    DeviceTotal,
+    best_single,
+    bound_words,
+    device_totals,
+    verdict_html,
+    verdict_line,
+    verdict_text,
+)
 
 __all__ = [
     # errors
@@ -100,15 +108,19 @@ __all__ = [
     # the plan on one screen
     "DeviceTotal",
     "best_single",
+    "bound_words",
     "device_totals",
     "verdict_html",
     "verdict_line",
     "verdict_text",
-    # files that a model or a plan names
+    # files that a user, a model or a plan names
+    "atomic_file",
     "check_relative",
     "open_inside",
+    "open_regular",
     "read_regular",
     "sha256_file",
+    "write_file",
     # how messages name things
     "closest",
     "meant",

@@ -4,6 +4,7 @@ The compiler's report says more; this goes without it.
 """
 
 import html
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ from dovetail.plan.words import counted, size_text
 
 _COLORS: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#e69f00", "cpu": "#56b4e9"}
 """Of Okabe and Ito's palette, which colour-blind people can tell apart."""
+
+
+_ALL_ON: Final = "all on "
+"""How an alternative is called that is one device alone."""
+_PROVEN: Final = 1e-4
+"""Gap below which a placement is called optimal."""
+_LABEL: Final = 12
+"""Columns of a word in the text, with the space behind it."""
+_WIDTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,6 @@ def device_totals(plan: Plan) -> tuple[DeviceTotal, ...]:
     )
 
 
-_ALL_ON: Final = "all on "
-"""How an alternative is called that is one device alone."""
-
-
 def best_single(predicted: Predicted, objective: str) -> Alternative | None:
     """The best placement on one device, by the plan's objective; None where no device takes the whole model."""
     alone = [each for each in predicted.alternatives if each.name.startswith(_ALL_ON)]
@@ -70,6 +76,13 @@ def _value(each: Alternative, objective: str) -> float:
     if objective == "edp":
         return each.latency_ms * each.energy_mj
     return each.energy_mj if objective == "energy" else each.latency_ms
+
+
+def bound_words(gap: float) -> str:
+    """How far a placement may be from the best, given its relative gap to a proven bound."""
+    if gap <= _PROVEN:
+        return f"proven optimal to {100 * _PROVEN:.2g} %"
+    return f"proven to be at most {100 * gap:.2g} % above the optimum"
 
 
 def main_cause(plan: Plan, device: str | None = None) -> str:
@@ -109,9 +122,13 @@ def verdict_line(plan: Plan, device: str | None = None) -> str:
 
 
 def verdict_text(plan: Plan) -> str:
-    """The verdict as lines of a word and what there is to say of it; of several batch sizes that of the first."""
+    """The verdict as lines of a word and what there is to say of it; of several batch sizes that of the first.
+
+    No line has more than 100 columns.
+    """
     totals = device_totals(plan)
-    operators = "   ".join(f"{each.id} {each.operators} ({100 * each.share:.1f} %)" for each in totals)
+    shares = (f"{each.id} {each.operators} ({100 * each.share:.1f} %)" for each in totals)
+    operators = "   ".join((str(sum(each.operators for each in totals)), *shares))
     timed = [each for each in totals if each.latency_ms is not None and each.partitions]
     time = "   ".join(f"{each.id} {each.latency_ms:.3g} ms{_share(each)}" for each in timed)
     lines = [
@@ -121,7 +138,20 @@ def verdict_text(plan: Plan) -> str:
         ("time", time),
         *_facts(plan),
     ]
-    return "\n".join(f"{word:<12}{_printable(text)}" for word, text in lines if text)
+    return "\n".join(_row(word, _printable(text)) for word, text in lines if text)
+
+
+def _row(word: str, text: str) -> str:
+    """A word and what there is to say of it, over several lines where it is long."""
+    indent = " " * _LABEL
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{word:<{_LABEL}}",
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
 
 
 def verdict_html(plan: Plan) -> str:
@@ -196,9 +226,7 @@ def _predicted(plan: Plan) -> str:
     figures = plan.predicted
     if figures.latency_ms is None or figures.energy_mj is None:
         return ""
-    bound = ""
-    if figures.gap is not None and not figures.concurrent:
-        bound = f", at most {100 * figures.gap:.2g} % above the optimum"
+    bound = "" if figures.concurrent or figures.gap is None else f", {bound_words(figures.gap)}"
     return f"{figures.latency_ms:.3g} ms, {figures.energy_mj:.3g} mJ ({figures.source}){bound}"
 
 
