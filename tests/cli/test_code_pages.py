@@ -21,12 +21,13 @@ MAKERS: Final = {"Reason": 0, "_finding": 2}
 
 def rules_in(path: Path) -> set[str]:
     """The rules that a module names where it makes a reason."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
             named = [keyword.value for keyword in node.keywords if keyword.arg == "rule"]
             given = (named or node.args[MAKERS[node.func.id] :])[0]
-            found |= {given.value} if isinstance(given, ast.Constant) else set()
+            if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                found.add(given.value)
     return found
 
 

@@ -3,17 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.plan import batches_of, best_single, for_batch
+from dovetail.plan import batches_of, best_single, bound_words, for_batch
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
-
-PROVEN: Final = 1e-4
-"""Gap below which a placement is called optimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +73,8 @@ def proof(predicted: Predicted, objective: str) -> str:
     text = f"{objective} {amount(predicted.value, OBJECTIVE_UNITS.get(objective, ''))}"
     if predicted.gap is None:
         text += ", nothing proven"
-    elif predicted.gap <= PROVEN:
-        text += f", proven optimal to {100 * PROVEN:.2g} %"
     else:
-        text += f", proven to be at most {100 * predicted.gap:.2g} % above the optimum"
+        text += f", {bound_words(predicted.gap)}"
     text += f" ({predicted.solver})" if predicted.solver else ""
     if predicted.timed_out:
         text += "; the time limit ended the search, another run may differ"

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dovetail.plan import best_single, bound_words
 from dovetail.plan.codes import Code, find_code
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, DeviceKind, Plan
 from dovetail.report.certificate import certificate_rows
-from dovetail.report.figures import PROVEN, amount, proof
+from dovetail.report.figures import amount, proof
 from dovetail.report.page.marks import energy_text, letters, time_text
 from dovetail.report.quantization import quantization_rows
 from dovetail.report.summary import Report
@@ -87,7 +88,7 @@ def headline(plan: Plan, report: Report) -> str:
 def tiles(plan: Plan, report: Report) -> Iterator[Tile]:
     """Yield the figures at the top."""
     figures = plan.predicted
-    best = best_single(plan)
+    best = best_single(plan.predicted, plan.objective)
     if figures.latency_ms is not None:
         lines = [] if best is None else [_against(best, figures.latency_ms, best.latency_ms, time_text)]
         lines += [f"a request every {time_text(figures.period_ms)}"] if plan.objective == "throughput" else []
@@ -97,12 +98,6 @@ def tiles(plan: Plan, report: Report) -> Iterator[Tile]:
         yield Tile("Energy of a request", energy_text(figures.energy_mj), "modelled", tuple(lines))
     yield Tile("Partitions", str(len(report.partitions)), "", (_partitions(report),))
     yield Tile("Transfers", str(report.totals.count), "", tuple(_transfers(plan, report)))
-
-
-def best_single(plan: Plan) -> Alternative | None:
-    """Return the fastest placement of everything on one device."""
-    single = [each for each in plan.predicted.alternatives if each.name.startswith("all on ")]
-    return min(single, key=lambda each: each.latency_ms, default=None)
 
 
 def _against(best: Alternative, mine: float, theirs: float, text: Callable[[float], str]) -> str:
@@ -115,9 +110,7 @@ def _bound(plan: Plan) -> str:
         return "nothing is proven of the placement"
     if figures.concurrent:
         return "devices work at the same time"
-    if figures.gap <= PROVEN:
-        return f"{plan.objective} proven optimal to {_percent(PROVEN)}"
-    return f"{plan.objective} proven within {_percent(figures.gap, 2)} of the optimum"
+    return f"{plan.objective} {bound_words(figures.gap)}"
 
 
 def _partitions(report: Report) -> str:
@@ -171,7 +164,7 @@ def rivals(plan: Plan) -> list[Rival]:
     figures = plan.predicted
     if figures.latency_ms is None or figures.energy_mj is None or not figures.alternatives:
         return []
-    best = best_single(plan)
+    best = best_single(plan.predicted, plan.objective)
     rows = [("this plan", figures.latency_ms, figures.energy_mj)]
     others = sorted(figures.alternatives, key=lambda each: (each != best, each.latency_ms))
     rows += [(each.name, each.latency_ms, each.energy_mj) for each in others if each.latency_ms > 0]
@@ -232,5 +225,5 @@ def used_codes(plan: Plan) -> list[Code]:
     return [code for code in map(find_code, sorted(found)) if code is not None]
 
 
-def _percent(share: float, digits: int = 3) -> str:
-    return f"{100 * share:.{digits}g} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
