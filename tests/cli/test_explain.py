@@ -2,15 +2,26 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from tests.cli.calling import dovetail, refusal
 from tests.conftest import ROOT
 
 from dovetail.compiler import compile_model
+from dovetail.report.json_schema import DOCUMENTS, json_schema
 
 DETECTOR = ROOT / "sample_models" / "ssd_detector.onnx"
 HTP = ("-t", "qualcomm-hexagon-htp")
+
+
+def valid(name: str, *arguments: object) -> Any:
+    """What a command prints as JSON, held to its published schema."""
+    document = json.loads(dovetail("explain", *arguments, "--format", "json").stdout)
+    (described,) = [each for each in DOCUMENTS if each.name == name]
+    Draft202012Validator(json_schema(described)).validate(document)
+    return document
 
 
 @pytest.mark.parametrize("name", ["DV104", "dv104", "dtype"])
@@ -24,7 +35,7 @@ def test_a_code_or_its_rule_prints_the_page(name: str) -> None:
 
 
 def test_a_code_as_json_has_its_page() -> None:
-    page = json.loads(dovetail("explain", "DV114", "--format", "json").stdout)
+    page = valid("code", "DV114")
 
     assert list(page) == ["schema_version", "code", "rule", "title", "fix", "page"]
     assert (page["code"], page["rule"]) == ("DV114", "attr_range")
@@ -46,7 +57,7 @@ def test_what_is_neither_a_code_nor_a_model_with_an_operator_is_refused(name: st
 
 
 def test_an_operator_as_json_has_verdicts_costs_fallback_and_pins() -> None:
-    said = json.loads(dovetail("explain", DETECTOR, "decode.exp", *HTP, "--format", "json").stdout)
+    said = valid("explain", DETECTOR, "decode.exp", *HTP)
 
     (operator,) = said["operators"]
     assert (operator["name"], operator["device"], operator["fallback"]["code"]) == ("decode.exp", "cpu", "DV301")
@@ -60,7 +71,7 @@ def test_an_operator_as_json_has_verdicts_costs_fallback_and_pins() -> None:
 def test_a_plans_operators_as_json_have_no_pins(tmp_path: Path) -> None:
     compile_model(DETECTOR, HTP[1]).save(tmp_path / "d.plan")
 
-    said = json.loads(dovetail("explain", tmp_path / "d.plan", "*", "--format", "json").stdout)
+    said = valid("explain", tmp_path / "d.plan", "*")
 
     assert len(said["operators"]) > 50
     assert all(device["pinned"] is None for each in said["operators"] for device in each["devices"])
@@ -68,7 +79,7 @@ def test_a_plans_operators_as_json_have_no_pins(tmp_path: Path) -> None:
 
 def test_operators_in_bodies_cost_what_their_holder_does() -> None:
     model = ROOT / "sample_models" / "control_flow.onnx"
-    said = json.loads(dovetail("explain", model, "*", "-t", "mediatek-mdla", "--format", "json").stdout)
+    said = valid("explain", model, "*", "-t", "mediatek-mdla")
 
     by_name = {each["name"]: each for each in said["operators"]}
     inner = [each for each in by_name.values() if each["inside"]]

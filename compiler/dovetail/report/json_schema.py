@@ -12,8 +12,10 @@ from dovetail.compiler.granting import WhatIf
 from dovetail.plan.schema import SCHEMA_VERSION, Front, Plan
 from dovetail.report.check import CheckReport
 from dovetail.report.check_formats import CHECK_VERSION
+from dovetail.report.codes.pages import CODE_VERSION, CodePage
 from dovetail.report.diff import Diff
 from dovetail.report.diff_formats import DIFF_VERSION
+from dovetail.report.explain_formats import EXPLAIN_VERSION, Explanations
 from dovetail.report.pareto import FRONT_VERSION
 from dovetail.report.whatif import WHAT_IF_VERSION
 from dovetail.targets.field_docs import field_docs
@@ -44,6 +46,8 @@ DOCUMENTS: Final = (
     Document("plan", "plan.json, and `dovetail inspect --format json`", Plan, SCHEMA_VERSION),
     Document("front", "`dovetail inspect --pareto --format json`", Front, FRONT_VERSION),
     Document("what-if", "`dovetail inspect --what-if --format json`", WhatIf, WHAT_IF_VERSION),
+    Document("explain", "`dovetail explain MODEL NODE --format json`", Explanations, EXPLAIN_VERSION),
+    Document("code", "`dovetail explain CODE --format json`", CodePage, CODE_VERSION),
     Document("check", "`dovetail check --format json`", CheckReport, CHECK_VERSION, ("holds",)),
     Document("diff", "`dovetail diff --format json`", Diff, DIFF_VERSION, ("empty",)),
 )
