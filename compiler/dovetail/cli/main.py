@@ -22,7 +22,7 @@ from dovetail.plan.naming import meant, shown
 COMMANDS: Final = {
     "compile": "Compile MODEL for a target into an execution plan.",
     "inspect": "Show what runs where, why, and what crosses between devices.",
-    "explain": "Tell why an operator is where it is.",
+    "explain": "Tell why an operator is where it is, or what the code of a reason means.",
     "run": "Run a plan on real or random inputs.",
     "verify": "Compare a plan's outputs with the unsplit model's.",
     "calibrate": "Fit the cost model of a device to timings of the operators of some models.",
