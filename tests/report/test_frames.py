@@ -19,6 +19,7 @@ def test_operators_have_a_row_each_and_a_verdict_per_device(plan: Plan) -> None:
         "unsupported",
         "supported",
     )
+    assert row["code"] == "DV114"
     assert row["reason"] == "'conv_2' (Conv): strides must be in [1, 3], got (4, 4)"
     assert table.set_index("name").loc["loop/add"]["inside"] == "loop"
 

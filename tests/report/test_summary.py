@@ -4,7 +4,7 @@ import dataclasses
 
 from dovetail.plan import Plan, Predicted
 from dovetail.plan.codes import CODES
-from dovetail.report import Boundary, TransferTotals, summarize
+from dovetail.report import Boundary, TransferTotals, render_text, summarize
 
 
 def test_counts_operators_of_the_top_graph_per_device(plan: Plan) -> None:
@@ -78,6 +78,19 @@ def test_a_displaced_operator_has_what_decided_with_the_value_and_what_to_do(pla
     assert found["conv_3"].fix == "use two convolutions"
     assert (found["loop"].label, found["loop"].got) == ("DV101 op_list", "Loop")
     assert found["loop"].fix == CODES[0].fix
+
+
+def test_a_displaced_operator_that_breaks_several_rules_is_told_by_the_first(plan: Plan) -> None:
+    conv, loop = plan.operators[2], plan.operators[5]
+    reasons = (*conv.verdicts[0].reasons, *loop.verdicts[0].reasons)
+    both = dataclasses.replace(
+        conv, verdicts=(dataclasses.replace(conv.verdicts[0], reasons=reasons), conv.verdicts[1])
+    )
+    report = summarize(dataclasses.replace(plan, operators=(*plan.operators[:2], both, *plan.operators[3:])))
+
+    (row,) = [each for each in report.displaced if each.name == "conv_2"]
+    assert (row.reason, row.others) == ("strides must be in [1, 3], got (4, 4)", 1)
+    assert "attr_range: strides must be in [1, 3], got (4, 4) (and 1 other rule)" in render_text(report)
 
 
 def test_displaced_operators_stand_by_what_their_units_take(plan: Plan) -> None:

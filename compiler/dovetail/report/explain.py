@@ -160,7 +160,7 @@ def _because(plan: Plan, operator: PlanOperator) -> Iterator[tuple[str, Renderab
     if why is None:
         yield "because", words(placement_reason(operator) or f"{operator.device} is the first device of {plan.target}")
         return
-    yield "because", words((label(why.code, why.rule), STRONG), f": {placement_reason(operator)}")
+    yield "because", words((label(why.code, why.rule), STRONG), f": {nameless_message(operator, why.message)}")
     if all(why not in verdict.reasons for verdict in operator.verdicts):
         yield "fix", words(remedy(why.code, why.fix))
 

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dovetail.plan import device_totals
-from dovetail.plan.causes import Cause, decisive_reason, displaced_operators, rank_causes, short_reason, unit_costs
+from dovetail.plan.causes import (
+    Cause,
+    decisive_reason,
+    displaced_operators,
+    rank_causes,
+    reasons_against,
+    short_message,
+    unit_costs,
+)
 from dovetail.plan.codes import label, remedy
 from dovetail.plan.schema import (
     Certificate,
@@ -15,7 +23,6 @@ from dovetail.plan.schema import (
     PlanPartition,
     Predicted,
     Quantization,
-    Reason,
     TensorSpec,
     Transfer,
 )
@@ -92,6 +99,9 @@ class DisplacedOperator:
     op_type: str
     device: str
     reason: str
+    """The sentence of what decided, without the operator's name."""
+    others: int
+    """Rules that speak against it beside that one."""
     code: str
     """Of what decided: `DV104`; empty for a plan of an older schema that knows no rule."""
     rule: str
@@ -194,19 +204,18 @@ def _device_shares(plan: Plan) -> tuple[DeviceShare, ...]:
 
 def _displaced(plan: Plan) -> tuple[DisplacedOperator, ...]:
     costs, first = unit_costs(plan), plan.devices[0].id
-    found = [
-        _displaced_operator(operator, decisive_reason(operator, first), costs.get(operator.unit))
-        for operator in displaced_operators(plan)
-    ]
+    found = [_displaced_operator(operator, first, costs.get(operator.unit)) for operator in displaced_operators(plan)]
     return tuple(sorted(found, key=lambda each: -(each.latency_us or 0.0)))
 
 
-def _displaced_operator(operator: PlanOperator, why: Reason, cost: Mapping[str, float] | None) -> DisplacedOperator:
+def _displaced_operator(operator: PlanOperator, first: str, cost: Mapping[str, float] | None) -> DisplacedOperator:
+    why = decisive_reason(operator, first)
     return DisplacedOperator(
         name=operator.name,
         op_type=operator.op_type,
         device=operator.device,
-        reason=short_reason(operator),
+        reason=short_message(operator, why),
+        others=max(len(reasons_against(operator, first)) - 1, 0),
         code=why.code,
         rule=why.rule,
         got=why.got,

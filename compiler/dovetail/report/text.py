@@ -195,11 +195,17 @@ def _displaced(report: Report) -> Iterator[RenderableType]:
     made = table(["operator", "type", "device", *([">us"] if timed else []), "code", "why"])
     for operator in report.displaced[:MAX_DISPLACED]:
         device = words((operator.device, KIND_STYLE[kinds[operator.device]]))
-        time = [UNKNOWN if operator.latency_us is None else f"{operator.latency_us:.3g}"] if timed else []
+        time = [_microseconds(operator.latency_us)] if timed else []
         code = words(operator.code)
         made.add_row(words(operator.name), words(operator.op_type), device, *time, code, _why(operator, told))
     yield made
     yield from _rest(report.displaced, MAX_DISPLACED)
+
+
+def _microseconds(time: float | None) -> str:
+    if time is None:
+        return UNKNOWN
+    return f"{time:.0f}" if time >= 1000 else f"{time:.3g}"
 
 
 def _why(operator: DisplacedOperator, told: frozenset[str]) -> Text:
@@ -207,7 +213,8 @@ def _why(operator: DisplacedOperator, told: frozenset[str]) -> Text:
     if operator.rule == "cost":
         return words(f"{operator.rule}: {operator.got}")
     value = f" (got {operator.got})" if operator.got and operator.got not in operator.reason else ""
-    text = words(f"{operator.rule}: {operator.reason}{value}")
+    more = f" (and {counted(operator.others, 'other rule')})" if operator.others else ""
+    text = words(f"{operator.rule}: {operator.reason}{value}", (more, DIM))
     if operator.fix and operator.fix not in told:
         text.append("\n").append_text(words(("fix: ", DIM), operator.fix))
     return text

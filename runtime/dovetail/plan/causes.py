@@ -114,6 +114,11 @@ def short_reason(operator: PlanOperator) -> str:
     return placement_reason(operator).partition(_OWN_COSTS)[0]
 
 
+def short_message(operator: PlanOperator, reason: Reason) -> str:
+    """Return a reason's sentence without the operator's name and its own costs."""
+    return nameless_message(operator, reason.message).partition(_OWN_COSTS)[0]
+
+
 def nameless_message(operator: PlanOperator, message: str) -> str:
     """Return a reason's sentence without the operator that it starts with."""
     for subject in (f"'{operator.name}' ({operator.op_type})", f"'{operator.name}'"):
@@ -142,7 +147,7 @@ def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
     return Cause(
         code=reason.code,
         rule=reason.rule,
-        message=nameless_message(operator, reason.message).partition(_OWN_COSTS)[0],
+        message=short_message(operator, reason),
         operators=len({member.name for member, _, _ in group}),
         sole=sum(alone for _, _, alone in group),
         op_types=tuple(Counter(member.op_type for member, _, _ in group).most_common()),
