@@ -20,10 +20,11 @@ def to_dataframe(plan: Plan, rows: Rows = "operators") -> "pandas.DataFrame":
 
     Args:
         plan: of several batch sizes, the first is shown.
-        rows: `operators`: name, op_type, domain, device, partition, unit, code and reason (why it is not on the
-            first device), inside (the operator whose body holds it), origins, latency_us and energy_uj of its unit (at the unit's main operator alone), and a column
-            `on DEVICE` with the verdict of every device. `partitions`: partition, device, kind, operators, bytes_in,
-            bytes_out, start_ms, end_ms, latency_ms, energy_mj, file. What is not known is missing.
+        rows: `operators`: name, op_type, domain, device, partition, unit, code and reason (why it is not on the first
+            device), inside (the operator whose body holds it), origins, latency_us and energy_uj of its unit (at the
+            unit's main operator alone), and a column `on DEVICE` with the verdict of every device. `partitions`:
+            partition, device, kind, operators, bytes_in, bytes_out, start_ms, end_ms, latency_ms, energy_mj, file. What
+            is not known is missing.
 
     Raises:
         DovetailError: pandas is not installed, or there are no such rows.
