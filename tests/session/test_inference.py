@@ -104,7 +104,9 @@ def test_a_plan_is_placed_already(model: Path, plan: Path) -> None:
         np.testing.assert_array_equal(session.run(["y"], FEEDS)[0], np.maximum(X, 0))
     with pytest.raises(RunError, match="is compiled already; give a target with a model only"):
         InferenceSession(plan, providers=[("NPUExecutionProvider", {"target": "cpu-only"}), "CPUExecutionProvider"])
-    with pytest.raises(RunError, match=r"provider 'CPUExecutonProvider': is unknown.*mean CPUExecutionProvider"):
+    with pytest.raises(
+        RunError, match=r"provider 'CPUExecutonProvider': is unknown; did you mean 'CPUExecutionProvider'"
+    ):
         InferenceSession(plan, providers=["CPUExecutonProvider"])
     with pytest.raises(RunError, match="is compiled already; give sizes with a model only"):
         InferenceSession(plan, dims={"n": 2})
