@@ -34,7 +34,12 @@ if [ "$status" -gt 1 ]; then exit "$status"; fi
   printf '````text\n'
   dovetail check "$PLAN" ${check[@]+"${check[@]}"} || true
   printf '````\n\n'
-  if [ -n "$baseline" ]; then dovetail diff "$baseline" "$PLAN" --format markdown; fi
+  # one of both: a comment has room for 65,536 characters, and each may need them
+  if [ -n "$baseline" ]; then
+    dovetail diff "$baseline" "$PLAN" --format markdown
+  else
+    dovetail inspect "$PLAN" --format markdown
+  fi
 } >"$summary"
 cat "$summary" >>"$GITHUB_STEP_SUMMARY"
 printf 'plan=%s\nsummary=%s\n' "$PLAN" "$summary" >>"$GITHUB_OUTPUT"

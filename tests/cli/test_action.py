@@ -78,7 +78,10 @@ class TestScript:
         result = self.run(place, plan=str(tiny_plan), budgets="--max-partitions 2", junit="out.xml")
 
         assert (result.returncode, result.stderr) == (0, "")
-        assert "ok: 1 budget holds" in (place / "summary.md").read_text()
+        shown = (place / "summary.md").read_text()
+        assert "ok: 1 budget holds" in shown
+        assert "### tiny.onnx on null-npu\n" in shown
+        assert "<summary>2 operators not on npu, the slowest first</summary>" in shown
         assert (place / "out.xml").is_file()
         summary = place / "runner/dovetail-summary.md"
         assert (place / "output").read_text() == f"plan={tiny_plan}\nsummary={summary}\n"

@@ -47,7 +47,7 @@ def test_a_warning_for_each_cause_and_the_verdict_as_a_notice(plan: Plan) -> Non
     assert first == (
         "warning",
         "DV114 attr_range: 2 operators not on npu",
-        "strides must be in [1, 3], got (4, 4) ('conv_2' and 1 more: Conv 2). What to do: use two convolutions.",
+        "strides must be in [1, 3], got (4, 4) ('conv_2' and 1 more: Conv 2); use two convolutions",
     )
     assert second[:2] == ("warning", "DV101 op_list: 1 operator not on npu")
     assert verdict[:2] == ("notice", "face.onnx on some-npu:b2")

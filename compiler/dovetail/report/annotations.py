@@ -55,6 +55,6 @@ def _sentence(cause: Cause) -> str:
     more = f" and {cause.operators - 1} more" if cause.operators > 1 else ""
     types = ", ".join(f"{op_type} {number}" for op_type, number in cause.op_types[:_TYPES])
     others = ", ..." if len(cause.op_types) > _TYPES else ""
-    fix = f" What to do: {clipped(cause.fix, _SENTENCE)}." if cause.fix else ""
+    fix = f"; {clipped(cause.fix, _SENTENCE)}" if cause.fix else ""
     example = f"'{clipped(cause.example, _NAME)}'{more}: {types}{others}"
-    return f"{clipped(cause.message, _SENTENCE)} ({example}).{fix}"
+    return f"{clipped(cause.message, _SENTENCE)} ({example}){fix}"
