@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft202012Validator
 
+from dovetail.compiler import SweepRecord
 from dovetail.compiler.granting import what_if
 from dovetail.compiler.options import CompileOptions
 from dovetail.plan import (
@@ -35,6 +37,7 @@ from dovetail.report.check_formats import render_check_json
 from dovetail.report.diff import diff_plans
 from dovetail.report.diff_formats import render_diff_json
 from dovetail.report.json_schema import DOCUMENTS, data_folder, json_schema, schema_files, write_schemas
+from dovetail.report.sweep import SweepTable, render_sweep_json
 from dovetail.report.whatif import render_what_if_json
 
 ROOT: Final = Path(__file__).parents[2]
@@ -101,6 +104,11 @@ def test_there_are_no_schemas_of_documents_that_are_gone(tmp_path: Path) -> None
     assert {path.name for path in tmp_path.iterdir()} == {*MADE, "own.json"}
 
 
+def test_the_page_of_formats_leads_to_every_schema() -> None:
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(schemas/([\w.-]+)\)", page)) == set(MADE)
+
+
 @pytest.mark.parametrize("name", sorted(MADE))
 def test_schema_is_one_and_describes_every_record(name: str) -> None:
     schema = json.loads(MADE[name])
@@ -149,6 +157,7 @@ def test_other_documents_are_taken(plan: Plan, full: Plan) -> None:
         ("check", render_check_json(check_plan(moved, {"max-boundary-bytes": 1}, plan))),
         ("diff", render_diff_json(diff_plans(full, full))),
         ("diff", render_diff_json(diff_plans(plan, moved))),
+        ("sweep", render_sweep_json(SweepTable("edp", (SweepRecord("m", 8, "some-npu", "its reason"),)))),
     ):
         assert complaints(name, text) == []
         assert complaints(name, json.dumps(json.loads(text) | {"schema_version": 99})) == ["1 was expected"]

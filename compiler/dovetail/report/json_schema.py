@@ -17,6 +17,7 @@ from dovetail.report.diff import Diff
 from dovetail.report.diff_formats import DIFF_VERSION
 from dovetail.report.explain_formats import EXPLAIN_VERSION, Explanations
 from dovetail.report.pareto import FRONT_VERSION
+from dovetail.report.sweep import SWEEP_VERSION, SweepTable
 from dovetail.report.whatif import WHAT_IF_VERSION
 from dovetail.targets.field_docs import field_docs
 
@@ -50,6 +51,7 @@ DOCUMENTS: Final = (
     Document("code", "`dovetail explain CODE --format json`", CodePage, CODE_VERSION),
     Document("check", "`dovetail check --format json`", CheckReport, CHECK_VERSION, ("holds",)),
     Document("diff", "`dovetail diff --format json`", Diff, DIFF_VERSION, ("empty",)),
+    Document("sweep", "`dovetail sweep --format json`", SweepTable, SWEEP_VERSION),
 )
 
 

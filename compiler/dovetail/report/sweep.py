@@ -101,7 +101,7 @@ def _columns(objective: Objective) -> list[str]:
 
 def _cells(row: SweepRecord, sweep: SweepTable) -> list[str]:
     if row.error:
-        return ["failed"]
+        return ["failed", *("" for _ in _columns(sweep.objective)[1:])]
     period = [_number(row.period_ms)] if sweep.objective == "throughput" else []
     gap = UNKNOWN if row.gap is None else f"{100 * max(row.gap, _PROVEN):.2g}"
     return [

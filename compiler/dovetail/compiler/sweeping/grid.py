@@ -113,9 +113,7 @@ def _described(refs: Sequence[str], options: CompileOptions) -> list[Target]:
     costs = {path: read_costs(path).target for path in options.costs}
     for path, name in (overlays | costs).items():
         if name not in named:
-            raise TargetError(
-                f"{shown(str(path))}: is for {name}, which is none of the targets; add it, or leave it out"
-            )
+            raise TargetError(f"{shown(str(path))}: is for {name}, none of the targets; add it, or leave out the file")
     return [
         load_described(ref, replace(options, overlays=_made_for(name, overlays), costs=_made_for(name, costs)))
         for name, ref in named.items()

@@ -81,7 +81,7 @@ def _import_ray() -> ModuleType:
     try:
         import ray  # an extra: only who asks for this engine needs it
     except ImportError as error:
-        raise DovetailError("--engine ray: needs Ray, which is not installed; 'pip install dovetail[ray]'") from error
+        raise DovetailError("--engine ray: Ray is not installed; run 'pip install dovetail[ray]'") from error
     return ray
 
 
