@@ -57,7 +57,7 @@ def test_a_place_that_can_not_be_written_is_said(tiny_plan: Path, tmp_path: Path
     (tmp_path / "taken").mkdir()
 
     assert "its folder does not exist" in error_of(dovetail("export", tiny_plan, option, tmp_path / "none/f.json"))
-    assert "can't be written" in error_of(dovetail("export", tiny_plan, option, tmp_path / "taken"))
+    assert "is a folder; give a file's name" in error_of(dovetail("export", tiny_plan, option, tmp_path / "taken"))
 
 
 def test_a_model_is_no_plan(tiny_model: Path, tmp_path: Path) -> None:

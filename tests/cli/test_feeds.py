@@ -101,7 +101,7 @@ def test_arrays_come_back_as_they_were_written(tmp_path: Path, array: Array) -> 
 def test_failed_write_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "outputs.npz").mkdir()
 
-    with pytest.raises(RunError, match="can't write"):
+    with pytest.raises(RunError, match="can't be written"):
         write_arrays(tmp_path / "outputs.npz", {"y": np.zeros(1)})
     assert [path.name for path in tmp_path.iterdir()] == ["outputs.npz"]
 
@@ -109,7 +109,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "can't read"),
+        (None, "does not exist; check the path"),
         (b"", "is no NumPy file"),
         (b"not an array", "is no NumPy file"),
         (b"\x93NUMPY\x01\x00", "is no NumPy file"),

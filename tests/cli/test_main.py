@@ -78,7 +78,9 @@ def test_version() -> None:
         (["compile"], "Missing argument 'MODEL'; see 'dovetail compile --help'"),
         (["compile", "m.onnx"], "Missing option '-t' / '--target'; see 'dovetail compile --help'"),
         (["run", "p.plan", "--repeat", "x"], "'--repeat'"),
-        (["targets", "shw"], "'dovetail targets --help'"),
+        (["targets", "shw"], "No such command 'shw'; did you mean 'show'?"),
+        (["targets", "zzz"], "No such command 'zzz'; see 'dovetail targets --help'"),
+        (["run", "p.plan", "--repaet", "3"], "No such option '--repaet'; did you mean '--repeat'?"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:

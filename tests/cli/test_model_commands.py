@@ -100,10 +100,10 @@ class TestRefused:
         data = (folder / "tiny.onnx").read_bytes()
         (folder / "cut.onnx").write_bytes(data[: len(data) // 2])
 
-        assert "'cut'" in refusal("compile", "cut.onnx", "-t", "cpu-only")
+        assert "'cut.onnx'" in refusal("compile", "cut.onnx", "-t", "cpu-only")
 
     def test_file_that_is_no_onnx(self, folder: Path) -> None:
-        assert "'null-npu'" in refusal("compile", "null-npu.yaml", "-t", "cpu-only")
+        assert "'null-npu.yaml'" in refusal("compile", "null-npu.yaml", "-t", "cpu-only")
 
     def test_empty_file(self, folder: Path) -> None:
         (folder / "empty.onnx").touch()

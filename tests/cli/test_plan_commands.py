@@ -48,7 +48,9 @@ class TestInspect:
         assert (tmp_path / "report.txt").read_text() == dovetail("inspect", tiny_plan).stdout
 
     def test_output_that_can_not_be_written(self, tiny_plan: Path, tmp_path: Path) -> None:
-        assert "can't be written" in error_of(dovetail("inspect", tiny_plan, "-o", tmp_path / "none/report.txt"))
+        assert "its folder does not exist" in error_of(
+            dovetail("inspect", tiny_plan, "-o", tmp_path / "none/report.txt")
+        )
 
     @pytest.mark.parametrize("option", [("-t", "cpu-only"), ("--dim", "batch=1")])
     def test_plan_takes_no_target_or_shape(self, tiny_plan: Path, option: tuple[str, str]) -> None:

@@ -192,7 +192,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arrays", "words"),
         [
-            (None, "can't read"),
+            (None, "does not exist; check the path"),
             ({"z": np.zeros(2, np.float32)}, "has no array for input 'x', it has 'z'; add one"),
             ({"x": np.zeros(3, np.float32)}, "x"),
             ({"x": np.zeros(2, np.int64)}, "x"),

@@ -53,7 +53,8 @@ def test_what_if_takes_the_options_of_a_placement(model: str) -> None:
     ("options", "words"),
     [
         ((*U85, "--what-if", "op:Conv=dla"), "the target has no such device; choose one of 'npu', 'cpu'"),
-        ((*U85, "--what-if", "op:Cnov=npu"), "'op:Cnov=npu': no operator of the compiled model has such a name"),
+        ((*U85, "--what-if", "op:Cnov=npu"), "no operator of the compiled model has such a type; did you mean 'Conv'?"),
+        ((*U85, "--what-if", "zzz=npu"), "no operator of the compiled model has such a name; write a name, a glob"),
         ((*U85, "--what-if", "Conv"), "must have the form GLOB=DEVICE"),
         ((*U85, "--what-if", "*=npu", "--pareto"), "leave out one"),
         ((*U85, "--what-if", "*=npu", "--batch", "1,8"), "--what-if shows one batch size"),

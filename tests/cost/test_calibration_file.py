@@ -112,5 +112,5 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         read_costs(text)
     with pytest.raises(TargetError, match=r"costs .*missing\.json"):
         read_costs(tmp_path / "missing.json")
-    with pytest.raises(TargetError, match="can't be written"):
+    with pytest.raises(TargetError, match="its folder does not exist"):
         write_costs(costs(), tmp_path / "missing" / "costs.json")

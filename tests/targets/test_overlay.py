@@ -113,7 +113,7 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="can't be written"):
+    with pytest.raises(TargetError, match="its folder does not exist"):
         write_overlay(overlay([]), tmp_path / "missing" / "o.yaml")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dovetail.cli.options import FilePath, compile_options, loading_options, target_option
-from dovetail.plan.errors import TargetError
+from dovetail.cli.output import check_folder
 
 if TYPE_CHECKING:
     from dovetail.cost.costs_file import CostsPart, ErrorsPart, Source
@@ -40,8 +40,7 @@ def command(
     from dovetail.cost.costs_file import write_costs
     from dovetail.targets import load_target
 
-    if not output.absolute().parent.is_dir():
-        raise TargetError(f"costs '{output}': its folder does not exist; make it or choose another")
+    check_folder("--output", output)
     costs = calibrate(models, load_target(target), source, compile_options(shape, dim, bind))
     write_costs(costs, output)
     click.echo(_summary(costs))

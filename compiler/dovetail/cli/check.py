@@ -1,6 +1,5 @@
 """`dovetail check`: a plan against budgets and an older plan."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,7 +7,7 @@ import click
 
 from dovetail.cli import screen
 from dovetail.cli.configured import configured
-from dovetail.cli.options import FilePath
+from dovetail.cli.options import FilePath, FiniteNumber, TargetRef
 from dovetail.cli.output import check_folder, write_text
 from dovetail.plan.errors import PlanError
 
@@ -17,21 +16,8 @@ if TYPE_CHECKING:
     from dovetail.report.check import CheckReport
 
 
-class _Finite(click.FloatRange):
-    """A number that is one: nothing is ever above infinity, and a budget of it says nothing."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            number = super().convert(value, param, ctx)
-        except OverflowError:  # a whole number of a file, beyond all floats
-            number = math.inf
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-_SHARE: Final = _Finite(min=0, max=1)
-_AMOUNT: Final = _Finite(min=0)
+_SHARE: Final = FiniteNumber(min=0, max=1)
+_AMOUNT: Final = FiniteNumber(min=0)
 _COUNT: Final = click.IntRange(min=0, max=2**63 - 1)
 _BUDGETS: Final = (
     "min-npu-ops",
@@ -54,7 +40,9 @@ _CONFIGURED: Final = (*_BUDGETS, "baseline", "tolerance", "target")
 @click.option("--max-energy-mj", type=_AMOUNT, help="Most predicted energy of a request.")
 @click.option("--baseline", type=FilePath(), metavar="OLD.plan", help="Nothing may be worse than in this plan.")
 @click.option("--tolerance", type=_AMOUNT, help="With --baseline: percent that a figure may be worse.  [default: 0]")
-@click.option("-t", "--target", metavar="TARGET[:VARIANT]", help="Refuse a plan for any other target.")
+@click.option(
+    "-t", "--target", type=TargetRef(), metavar="TARGET[:VARIANT]", help="Refuse a plan for any other target."
+)
 @click.option("--junit", type=FilePath(), metavar="FILE.xml", help="Write a JUnit report too.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
 @click.pass_context

@@ -17,7 +17,8 @@ from dovetail.cli.options import (
     target_option,
     verify_options,
 )
-from dovetail.plan.errors import PlanError, TargetError
+from dovetail.cli.output import check_folder
+from dovetail.plan.atomic import check_replaceable
 
 if TYPE_CHECKING:
     from dovetail.targets.overlay import OverlayPart
@@ -51,12 +52,10 @@ def command(
     from dovetail.report import render_verdict, summarize
 
     final = output or Path(f"{model.stem}.plan")
-    if not final.parent.is_dir():
-        raise PlanError(f"plan '{final}': the folder '{final.parent}' does not exist; make it or choose another")
+    check_replaceable(final)
     if not verify and (verify_inputs or verify_snr_db is not None or learn):
         raise click.UsageError("--verify-inputs, --verify-snr-db and --learn belong to --verify; add it")
-    if learn is not None and not learn.absolute().parent.is_dir():
-        raise TargetError(f"overlay '{learn}': its folder does not exist; make it or choose another")
+    check_folder("--learn", learn)
     learnt: Sequence[OverlayPart] = ()
     if verify:
         how = VerifyOptions(inputs=verify_inputs, snr_db=verify_snr_db, limit_s=verify_limit_s)

@@ -7,7 +7,6 @@ import click
 
 from dovetail.cli.options import FilePath
 from dovetail.cli.output import check_folder, write_text
-from dovetail.plan.errors import PlanError
 
 if TYPE_CHECKING:
     from dovetail.plan import Plan
@@ -44,10 +43,7 @@ def command(plan: Path, explorer: Path | None, netron: Path | None) -> None:
             write_text(path, text, "graph")
             written.append(path)
     if netron:
-        try:
-            written += write_annotated(read, plan, netron)
-        except OSError as error:
-            raise PlanError(f"model '{netron}': can't be written, {error.strerror}; choose another place") from error
+        written += write_annotated(read, plan, netron)
     for path in written:
         click.echo(f"written to {path}")
 

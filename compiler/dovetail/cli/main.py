@@ -10,14 +10,17 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Iterator
-from typing import IO, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from dovetail.plan._version import __version__
 from dovetail.plan.errors import DovetailError
 from dovetail.plan.naming import meant, shown
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Final = {
     "compile": "Compile MODEL for a target into an execution plan.",
@@ -32,6 +35,7 @@ COMMANDS: Final = {
     "export": "Write a plan in the forms of Model Explorer and Netron.",
     "targets": "List the shipped targets, or show what one supports.",
     "passes": "List the compiler's passes, or show what one does.",
+    "completion": "Print the script that completes what is typed, for a shell.",
 }
 """The one-line help of every command, so that `dovetail --help` need not import them."""
 
@@ -76,9 +80,16 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for an unknown one propose the closest."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise InputError(f"no command {shown(args[0])}; {meant(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete commands from the static texts, and the options before a command."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands from the static texts."""
@@ -121,6 +132,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a name shows its escapes
             stream.reconfigure(errors="backslashreplace")
+    if "_DOVETAIL_COMPLETE" in os.environ:
+        importlib.import_module("dovetail.cli.completion")  # knows more of bash than click does
     gc.set_threshold(COLLECT_AFTER)
     atexit.register(gc.freeze)  # what is left goes with the process; taking it apart takes 0.1 s, or 1 s
     program.main(prog_name="dovetail", obj=OWN_PROCESS)
@@ -134,10 +147,18 @@ def _one_line_errors() -> Iterator[None]:
     except DovetailError as error:
         raise InputError(str(error)) from error
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "dovetail"
-        message = error.format_message().rstrip(".")
-        pause = " See" if message.endswith("?") else "; see"
-        raise InputError(f"{message}{pause} '{command} --help'") from error
+        raise InputError(_with_advice(error)) from error
+
+
+def _with_advice(error: click.UsageError) -> str:
+    """The message of a wrong use, with what to do at its end."""
+    close: Sequence[str] | None = None
+    if isinstance(error, click.NoSuchOption | click.exceptions.NoSuchCommand):
+        close = error.possibilities
+    message = error.message if close else error.format_message()
+    if close:
+        return f"{message.rstrip('.')}; did you mean '{close[0]}'?"
+    return f"{message.rstrip('.')}; see '{error.ctx.command_path if error.ctx else 'dovetail'} --help'"
 
 
 def _discard_output() -> None:

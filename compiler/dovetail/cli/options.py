@@ -1,5 +1,6 @@
 """Options that several commands have, and how their values are read."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from dovetail.compiler import CompileOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 class FilePath(click.Path):
@@ -18,6 +20,41 @@ class FilePath(click.Path):
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty text, which pathlib takes for the current folder."""
+        if value == "":
+            self.fail("it is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FiniteNumber(click.FloatRange):
+    """A number that is one: nothing is ever above infinity, and NaN is neither above nor below anything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number of the command line or of a file."""
+        try:
+            number = super().convert(value, param, ctx)
+        except OverflowError:  # a whole number of a file, beyond all floats
+            number = math.inf
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+_POSITIVE = FiniteNumber(min=0, min_open=True)
+
+
+class TargetRef(click.types.StringParamType):
+    """A target as it is given, or several between commas; only a shell asks which there are."""
+
+    name = "target"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """Complete shipped names, their variants, and files."""
+        from dovetail.cli.completion import target_items  # for the press of a Tab alone
+
+        return target_items(incomplete)
 
 
 def loading_options(function: Command) -> Command:
@@ -33,6 +70,7 @@ def target_option(required: bool) -> Callable[[Command], Command]:
         "-t",
         "--target",
         metavar="TARGET[:VARIANT]",
+        type=TargetRef(),
         required=required,
         help="The machine to compile for: a name of `dovetail targets`, or a YAML file.",
     )
@@ -257,7 +295,7 @@ _VERIFYING: Sequence[Callable[[Any], Any]] = (
     ),
     click.option(
         "--verify-snr-db",
-        type=click.FloatRange(min=0),
+        type=FiniteNumber(min=0),
         metavar="F",
         help="Signal to noise that every tensor must reach. [default: by the device's numerics]",
     ),
@@ -291,7 +329,7 @@ _QUANTIZING: Sequence[Callable[[Any], Any]] = (
     ),
     click.option(
         "--min-snr-db",
-        type=click.FloatRange(min=0),
+        type=FiniteNumber(min=0),
         metavar="F",
         help="Signal to noise that int8 must reach at every output; operators that lose too much stay in float. "
         "[default: 20]",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dovetail.plan.atomic import write_file
 from dovetail.plan.errors import DovetailError
 
 
@@ -9,14 +10,16 @@ def check_folder(option: str, path: Path | None) -> None:
     """Refuse an output before the work for it is done.
 
     Raises:
-        DovetailError: its folder does not exist.
+        DovetailError: its folder does not exist, or it is a folder.
     """
-    if path and not path.parent.is_dir():
+    if path and not path.absolute().parent.is_dir():
         raise DovetailError(f"{option} '{path}': its folder does not exist; make it or choose another")
+    if path and path.is_dir():
+        raise DovetailError(f"{option} '{path}': is a folder; give a file's name")
 
 
 def write_text(path: Path, text: str, what: str) -> None:
-    """Write a text as UTF-8.
+    """Write a text as UTF-8, whole or not at all.
 
     Args:
         path: where.
@@ -26,7 +29,4 @@ def write_text(path: Path, text: str, what: str) -> None:
     Raises:
         DovetailError: it can't be written there.
     """
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise DovetailError(f"{what} '{path}': can't be written, {error.strerror}; choose another place") from error
+    write_file(path, text.encode(errors="backslashreplace"), what=what, error=DovetailError)

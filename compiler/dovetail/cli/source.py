@@ -1,5 +1,6 @@
 """From what stands on the command line to a plan: a folder is read, a model's file is compiled."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def load_compilation(path: Path, target: str | None, **options: Any) -> "tuple[C
     Raises:
         ModelError: as `load_plan`.
     """
-    if not path.exists():
+    if not os.path.lexists(path):  # a link in a circle is there, and can't be read
         raise ModelError(f"{shown(str(path))} does not exist; {meant_path(path)}")
     if target is None:
         from dovetail.targets import target_names

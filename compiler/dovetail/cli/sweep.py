@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, compile_options, loading_options, overlay_option, placing_options
+from dovetail.cli.options import (
+    FilePath,
+    FiniteNumber,
+    TargetRef,
+    compile_options,
+    loading_options,
+    overlay_option,
+    placing_options,
+)
 from dovetail.cli.output import check_folder, write_text
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ def parse_targets(context: click.Context, parameter: click.Parameter, value: str
     "-t",
     "--targets",
     metavar="T1,T2[:VARIANT],...",
+    type=TargetRef(),
     required=True,
     callback=parse_targets,
     help="The machines: names of `dovetail targets`, or YAML files.",
@@ -50,7 +59,7 @@ def parse_targets(context: click.Context, parameter: click.Parameter, value: str
 )
 @click.option(
     "--limit-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteNumber(min=0, min_open=True),
     metavar="F",
     default=600.0,
     show_default=True,
@@ -91,7 +100,7 @@ def command(
     """
     if ray_address and engine != "ray":
         raise click.UsageError("--ray-address belongs to --engine ray; add it")
-    check_folder("-o", output)
+    check_folder("--output", output)
     from dovetail.compiler import sweep
     from dovetail.report.sweep import SweepTable
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, compile_options, loading_options
+from dovetail.cli.options import FilePath, TargetRef, compile_options, loading_options
+from dovetail.cli.output import check_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -68,7 +69,7 @@ def _variants(target: "Target") -> str:
 
 
 @command.command("show")
-@click.argument("target", metavar="NAME[:VARIANT]")
+@click.argument("target", metavar="NAME[:VARIANT]", type=TargetRef())
 def show_target(target: str) -> None:
     """Show a target's devices: figures, rules and operators, each with its limits."""
     from dovetail.report.console import draw
@@ -97,7 +98,7 @@ def check_file(context: click.Context, file: Path) -> None:
 
 
 @command.command("probe")
-@click.argument("target", metavar="TARGET[:VARIANT]")
+@click.argument("target", metavar="TARGET[:VARIANT]", type=TargetRef())
 @click.argument("model", type=FilePath())
 @loading_options
 @click.option("-o", "--output", type=FilePath(), help="Write what differs as an overlay, for --overlay.")
@@ -120,6 +121,7 @@ def probe_target(
     from dovetail.targets import load_target
     from dovetail.targets.overlay import write_overlay
 
+    check_folder("--output", output)
     probe = ask(model, load_target(target), compile_options(shape, dim, bind))
     click.echo(show_probe(probe), nl=False)
     if output is not None:

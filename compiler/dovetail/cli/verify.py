@@ -1,6 +1,5 @@
 """`dovetail verify`: a plan against the unsplit model."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dovetail.cli import screen
-from dovetail.cli.options import FilePath, emulate_option
+from dovetail.cli.options import FilePath, FiniteNumber, emulate_option
 from dovetail.plan.errors import RunError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ DEVICE_TOLERANCE: Final = 1e-2
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=FiniteNumber(min=0),
     help=f"Largest absolute error. [default: {EXACT_TOLERANCE:g} if all ran on the CPU in fp32, "
     f"else {DEVICE_TOLERANCE:g}; for a model that --quantize has made int8, the signal to noise that it was bound to]",
 )
@@ -59,15 +58,18 @@ def command(
     to noise of --min-snr-db. Random inputs lie in the range of the samples it was calibrated on.
     """
     from dovetail.cli.execution import open_executor, placement_lines
+    from dovetail.ir.door import open_model
     from dovetail.lowering import run_reference
     from dovetail.report import compare_outputs, worst_of
     from dovetail.report.console import draw
     from dovetail.report.words import counted
 
     screen.show_log_warnings()
+    digest = open_model(model).sha256
     with open_executor(plan, emulate=emulate) as executor:
         made = executor.plan
-        _check_model(made, model)
+        if digest != made.model.sha256:
+            screen.warn(f"the plan was made from another model than '{model}' (their SHA-256 differ)")
         names = [output.name for output in made.outputs]
         bound = _bound_arrays(made, model)
         results = [
@@ -85,16 +87,6 @@ def command(
         f"{'ok' if holds else 'FAILED'}: {limit.found(differences)} ({limit.why}), {counted(len(results), 'sample')}"
     )
     context.exit(0 if holds else 1)
-
-
-def _check_model(plan: "Plan", model: Path) -> None:
-    """Warn where the plan was made from a file of other content."""
-    if not model.is_file():
-        return  # whoever loads the model says what is wrong with it
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != plan.model.sha256:
-        screen.warn(f"the plan was made from another model than '{model}' (their SHA-256 differ)")
 
 
 def _bound_arrays(plan: "Plan", model: Path) -> dict[str, "Array"]:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from dovetail.cost.fitting import FREE
+from dovetail.plan.atomic import write_file
 from dovetail.plan.errors import TargetError
 from dovetail.plan.files import read_regular
 from dovetail.plan.schema import DeviceKind
@@ -91,10 +92,8 @@ def write_costs(costs: CostsPart, path: Path) -> None:
     Raises:
         TargetError: the file can't be written.
     """
-    try:
-        path.write_text(json.dumps(costs.model_dump(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TargetError(f"costs '{path}': can't be written, {error.strerror}; choose another place") from error
+    text = json.dumps(costs.model_dump(), indent=2) + "\n"
+    write_file(path, text.encode(), what="costs", error=TargetError)
 
 
 def apply_costs(target: Target, costs: CostsPart) -> Target:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import onnx
 
 from dovetail.lowering.joined import join_partitions, set_property
-from dovetail.plan import Plan, PlanError, PlanOperator, open_inside, shown
+from dovetail.plan import Plan, PlanError, PlanOperator, atomic_file, open_inside, shown, write_file
 
 
 def write_annotated(plan: Plan, folder: Path, path: Path) -> list[Path]:
@@ -36,7 +36,7 @@ def write_annotated(plan: Plan, folder: Path, path: Path) -> list[Path]:
     for key, value in (("target", plan.target), ("objective", plan.objective), ("figures", plan.predicted.source)):
         model.metadata_props.add(key=f"dovetail.{key}", value=value)
     weights = _move_weights(plan, model, folder, path)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    write_file(path, model.SerializeToString(deterministic=True), what="model", error=PlanError)
     return [path, *weights]
 
 
@@ -70,7 +70,7 @@ def _move_weights(plan: Plan, model: onnx.ModelProto, folder: Path, path: Path) 
                 source = str(home / entry.value)
                 with (
                     open_inside(folder, source, what=what, error=PlanError) as old,
-                    copies[entry.value].open("wb") as new,
+                    atomic_file(copies[entry.value], what="weights", error=PlanError) as new,
                 ):
                     shutil.copyfileobj(old, new, 2**20)
             entry.value = copies[entry.value].name

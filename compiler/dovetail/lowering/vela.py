@@ -69,7 +69,7 @@ def find_vela() -> tuple[Path | None, str]:
     if not found:
         return (
             None,
-            f"Vela is not installed; 'pip install ethos-u-vela' in an environment, and set {VARIABLE} to its vela",
+            f"Vela is not installed; run 'pip install ethos-u-vela' in an environment, and set {VARIABLE} to its vela",
         )
     if not Path(found).is_file():
         return None, f"{VARIABLE} names {given!r}, which is no file; set it to the executable vela"

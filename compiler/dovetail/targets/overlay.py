@@ -12,6 +12,7 @@ from typing import Literal
 import yaml
 from pydantic import ValidationError
 
+from dovetail.plan.atomic import write_file
 from dovetail.plan.errors import TargetError
 from dovetail.plan.schema import DeviceKind, Reason
 from dovetail.targets.document import read_document
@@ -66,10 +67,7 @@ def write_overlay(overlay: OverlayPart, path: Path) -> None:
         TargetError: the file can't be written.
     """
     text = yaml.safe_dump(overlay.model_dump(), sort_keys=False, allow_unicode=True, width=1_000_000)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TargetError(f"overlay '{path}': can't be written, {error.strerror}; choose another place") from error
+    write_file(path, text.encode(), what="overlay", error=TargetError)
 
 
 def apply_overlay(target: Target, overlay: OverlayPart) -> Target:

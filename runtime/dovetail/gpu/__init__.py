@@ -20,7 +20,7 @@ def why_missing() -> str:
     missing = [name for name in ("torch", "onnx") if importlib.util.find_spec(name) is None]
     if not missing:
         return ""
-    return f"PyTorch backend: needs {' and '.join(missing)}, not installed; 'pip install dovetail[gpu]'"
+    return f"PyTorch backend: needs {' and '.join(missing)}, not installed; run 'pip install dovetail[gpu]'"
 
 
 def open_session(

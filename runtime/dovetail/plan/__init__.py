@@ -1,7 +1,7 @@
 """The plan format: the plan as plain data, its files, and the errors of every layer."""
 
 from dovetail.plan._version import __version__
-from dovetail.plan.atomic import atomic_folder
+from dovetail.plan.atomic import atomic_file, atomic_folder, write_file
 from dovetail.plan.cache import cache_folder
 from dovetail.plan.errors import (
     DovetailError,
@@ -13,7 +13,7 @@ from dovetail.plan.errors import (
     RunError,
     TargetError,
 )
-from dovetail.plan.files import check_relative, open_inside, read_regular, sha256_file
+from dovetail.plan.files import check_relative, open_inside, open_regular, read_regular, sha256_file
 from dovetail.plan.folder import is_plan, read_plan, write_plan
 from dovetail.plan.naming import closest, meant, meant_path, shown
 from dovetail.plan.schema import (
@@ -114,10 +114,13 @@ __all__ = [
     "verdict_line",
     "verdict_text",
     # files that a user, a model or a plan names
+    "atomic_file",
     "check_relative",
     "open_inside",
+    "open_regular",
     "read_regular",
     "sha256_file",
+    "write_file",
     # how messages name things
     "closest",
     "meant",

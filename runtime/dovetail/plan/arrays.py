@@ -3,12 +3,15 @@
 import zipfile
 import zlib
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from dovetail.plan.atomic import atomic_file
 from dovetail.plan.errors import RunError
+from dovetail.plan.files import open_regular
 
 Array = npt.NDArray[np.generic]
 
@@ -43,19 +46,14 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         RunError: the file can't be written.
     """
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        try:
-            with zipfile.ZipFile(partial, "w", allowZip64=True) as archive:
-                for name, array in arrays.items():
-                    # numpy.savez can't write an output that is named like one of its parameters
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, _as_plain(array), allow_pickle=False)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"outputs: can't write '{path}' ({error.strerror}); choose another place") from error
+    with (
+        atomic_file(path, what="outputs", error=RunError) as file,
+        zipfile.ZipFile(file, "w", allowZip64=True) as archive,
+    ):
+        for name, array in arrays.items():
+            # numpy.savez can't write an output that is named like one of its parameters
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, _as_plain(array), allow_pickle=False)
 
 
 def _as_text(array: Array) -> Array:
@@ -69,14 +67,18 @@ def _as_plain(array: Array) -> Array:
 
 
 def _load(path: Path, what: str) -> Array | dict[str, Array]:
+    # opened here: numpy.load leaves a file open that turns out to be damaged, and would wait for a pipe
+    with open_regular(path, what=f"{what}: file", error=RunError) as file:
+        return _loaded(file, path, what)
+
+
+def _loaded(file: BufferedReader, path: Path, what: str) -> Array | dict[str, Array]:
     try:
-        # opened here: numpy.load leaves a file open that turns out to be damaged
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                return {name: _as_text(loaded[name]) for name in loaded.files}
-            return _as_text(loaded)
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            return {name: _as_text(loaded[name]) for name in loaded.files}
+        return _as_text(loaded)
     except OSError as error:
-        raise RunError(f"{what}: can't read '{path}' ({error.strerror or error}); check the path") from error
+        raise RunError(f"{what}: can't read '{path}' ({error.strerror or error}); check the disk") from error
     except (ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{what}: '{path}' is no NumPy file of numbers or text; save it with numpy.save") from error

@@ -1,5 +1,6 @@
-"""Writing a plan folder whole or not at all."""
+"""Writing a file, or the folder of a plan, whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -7,14 +8,59 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from dovetail.plan.errors import PlanError
+from dovetail.plan.errors import DovetailError, PlanError
 from dovetail.plan.naming import shown
 from dovetail.plan.validate import PLAN_FILE
 
 _WAITING: Final = 16
 """Files that are brought to the disk at the same time: 1,400 small ones take 0.1 s so, one by one 2 s."""
+
+
+@contextmanager
+def atomic_file(final: Path, *, what: str, error: type[DovetailError]) -> Iterator[IO[bytes]]:
+    """Give a file to fill; when the block ends well, it becomes `final`.
+
+    Where `final` is a terminal, a pipe or a device, that is written to, not replaced by a file. A link stays a link.
+
+    Args:
+        final: The file that the user names.
+        what: The object for the message, for example `report`.
+        error: The error to raise.
+
+    Raises:
+        error: If it can't be written. What was at `final` is as it was.
+    """
+    label = f"{what} {shown(str(final))}"
+    try:
+        place = Path(os.path.realpath(final))
+        if place.exists() and not place.is_file():
+            with place.open("wb") as file:  # a folder is refused here
+                yield file
+            return
+        if place.exists() and not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        partial = place.with_name(f".dovetail-{secrets.token_hex(6)}.part")
+        try:
+            with partial.open("xb") as file:
+                yield file
+            if place.exists():
+                shutil.copymode(place, partial)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+    except FileNotFoundError as problem:
+        raise error(f"{label}: its folder does not exist; make it or choose another") from problem
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise error(f"{label}: can't be written, {reason}; choose another place") from problem
+
+
+def write_file(final: Path, data: bytes, *, what: str, error: type[DovetailError]) -> None:
+    """Write a file whole or not at all; as `atomic_file`."""
+    with atomic_file(final, what=what, error=error) as file:
+        file.write(data)
 
 
 @contextmanager
@@ -28,9 +74,10 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     Raises:
         PlanError: If `final` is something else than a plan, if its parent is no folder, or if writing fails.
     """
+    check_replaceable(final)
+    label = _label(final)
     # a link to a plan stays a link
     final = Path(os.path.realpath(final))
-    _check_replaceable(final)
     token = secrets.token_hex(6)
     temporary = final.parent / f".dovetail-{token}.tmp"
     aside = final.parent / f".dovetail-{token}.old"
@@ -41,17 +88,23 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         _replace(temporary, final, aside)
     except OSError as problem:
         reason = problem.strerror or problem
-        raise PlanError(f"{_label(final)}: can't be written, {reason}; check space and permissions") from problem
+        raise PlanError(f"{label}: can't be written, {reason}; check space and permissions") from problem
     finally:
         # gone after a success; what is left is of a failure, which must not be hidden by another
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_replaceable(final: Path) -> None:
+def check_replaceable(final: Path) -> None:
+    """Refuse a place where no plan can be written, before the work for it is done.
+
+    Raises:
+        PlanError: If `final` is something else than a plan, or if its parent is no folder.
+    """
     label = _label(final)
+    final = Path(os.path.realpath(final))
     if not final.parent.is_dir():
-        raise PlanError(f"{label}: its folder does not exist; make it first")
+        raise PlanError(f"{label}: its folder does not exist; make it or choose another")
     if not os.path.lexists(final):
         return
     if not final.is_dir():

@@ -75,21 +75,48 @@ def read_regular(path: Path, *, limit: int, what: str, error: type[DovetailError
             larger than `limit`.
     """
     label = f"{what} {shown(str(path))}"
+    with open_regular(path, what=what, error=error) as file:
+        status = os.fstat(file.fileno())
+        if status.st_size == 0:
+            raise error(f"{label}: is empty; give a file with content")
+        if status.st_size > limit:
+            raise error(f"{label}: has {status.st_size} bytes, at most {limit} are read; give a smaller file")
+        try:
+            data = file.read(status.st_size + 1)  # read(limit) would set aside memory for the limit
+        except OSError as problem:
+            raise error(f"{label}: can't be read, {_reason(problem)}; check the disk") from problem
+    if len(data) != status.st_size:
+        raise error(f"{label}: changed while it was read; try again when nothing writes to it")
+    return data
+
+
+def open_regular(path: Path, *, what: str, error: type[DovetailError]) -> BufferedReader:
+    """Open for reading a file that the user names.
+
+    Args:
+        path: The file. Links are followed, because the user may keep models behind them.
+        what: The object for the message, for example `model`.
+        error: The error to raise.
+
+    Raises:
+        error: If the file is missing, or is not a regular file (a pipe or a device would hang).
+    """
+    label = f"{what} {shown(str(path))}"
     try:
         # looked at before it is opened: opening a device can already do something
-        _check_readable(os.stat(path), limit, label, error)
+        _check_regular(os.stat(path), label, error)
         descriptor = os.open(path, _READ_FILE)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            _check_readable(status, limit, label, error)
-            data = file.read(status.st_size + 1)  # read(limit) would set aside memory for the limit
     except FileNotFoundError as problem:
         raise error(f"{label}: does not exist; {meant_path(path, Path.is_file)}") from problem
     except (OSError, ValueError) as problem:
         raise error(f"{label}: can't be read, {_reason(problem)}; check the path and its permissions") from problem
-    if len(data) != status.st_size:
-        raise error(f"{label}: changed while it was read; try again when nothing writes to it")
-    return data
+    file = os.fdopen(descriptor, "rb")
+    try:
+        _check_regular(os.fstat(descriptor), label, error)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def sha256_file(file: BufferedReader) -> str:
@@ -165,13 +192,9 @@ def _check_opened(status: os.stat_result, label: str, error: type[DovetailError]
         raise error(f"{label} is a hard link with {status.st_nlink} names; copy the file so that it has one name")
 
 
-def _check_readable(status: os.stat_result, limit: int, label: str, error: type[DovetailError]) -> None:
+def _check_regular(status: os.stat_result, label: str, error: type[DovetailError]) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise error(f"{label}: is {_kind(status)}; give a regular file")
-    if status.st_size == 0:
-        raise error(f"{label}: is empty; give a file with content")
-    if status.st_size > limit:
-        raise error(f"{label}: has {status.st_size} bytes, at most {limit} are read; give a smaller file")
 
 
 def _kind(status: os.stat_result) -> str:

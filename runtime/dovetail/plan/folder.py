@@ -47,7 +47,7 @@ def write_plan(plan: Plan, folder: Path) -> None:
     (folder / DIGEST_FILE).write_bytes(_digest_line(data))
 
 
-def read_plan(path: Path, *, verify: bool = True) -> Plan:
+def read_plan(path: str | Path, *, verify: bool = True) -> Plan:
     """Read a plan and check it.
 
     Args:
@@ -57,20 +57,31 @@ def read_plan(path: Path, *, verify: bool = True) -> Plan:
     Raises:
         PlanError: If the folder is not a plan, the plan is not valid, or a file is missing or changed.
     """
+    path = Path(path)
     if not is_plan(path):
         raise PlanError(f"plan {shown(str(path))}: {_why_no_plan(path)}")
     with open_inside(path, PLAN_FILE, what=f"plan {shown(str(path))}", error=PlanError) as file:
         data = file.read(_MAX_PLAN_BYTES + 1)
     if len(data) > _MAX_PLAN_BYTES:
-        raise PlanError(f"{PLAN_FILE}: is larger than {_MAX_PLAN_BYTES} bytes; compile the model again")
+        raise PlanError(
+            f"plan {shown(str(path))}: {PLAN_FILE} is larger than {_MAX_PLAN_BYTES} bytes; compile the model again"
+        )
     if verify:
         _check_own(path, data)
+    plan = _decoded(path, data)
+    _check_payload(path, plan, verify)
+    return plan
+
+
+def _decoded(path: Path, data: bytes) -> Plan:
+    label = f"plan {shown(str(path))}"
     try:
         plan = plan_from_json(data.decode())
+        validate(plan)
     except UnicodeDecodeError as problem:
-        raise PlanError(f"{PLAN_FILE}: is not UTF-8, {problem.reason}; compile the model again") from problem
-    validate(plan)
-    _check_payload(path, plan, verify)
+        raise PlanError(f"{label}: {PLAN_FILE}: is not UTF-8, {problem.reason}; compile the model again") from problem
+    except PlanError as problem:  # which speaks of plan.json, and there may be two
+        raise PlanError(f"{label}: {problem}") from problem
     return plan
 
 

@@ -84,7 +84,7 @@ def why_backend_missing(provider: str) -> str:
     try:
         return str(importlib.import_module(_TORCH_MODULE).why_missing())
     except ImportError:
-        return "PyTorch needs the extra gpu, which is not installed; 'pip install dovetail[gpu]'"
+        return "PyTorch needs the extra gpu, which is not installed; run 'pip install dovetail[gpu]'"
 
 
 def open_backend(provider: str, request: OpenRequest) -> PartitionSession:

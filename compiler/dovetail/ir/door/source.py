@@ -47,7 +47,7 @@ def open_model(source: str | Path | bytes | ModelProto) -> DoorResult:
         ModelError: If the model can't be used; one line that names the object and the rule.
     """
     data, base_dir, name = _read(source)
-    proto = _parse(data, name)
+    proto = _parse(data, str(source) if isinstance(source, str | Path) else name)
     check_header(proto)
     files = ExternalFiles(base_dir)
     ContentChecker(proto, files).check()
