@@ -113,7 +113,7 @@ def _batch(row: BatchRow) -> Sequence[str]:
 
 def _causes(report: Report, room: _Room) -> Iterator[str]:
     title = f"{counted(len(report.causes), 'cause')} why operators are not on {report.devices[0].id}"
-    columns = ["code", ">operators", ">sole cause", "what", "operator types", "first", "what to do"]
+    columns = ["code", ">operators", ">sole cause", "what", "what to do", "operator types", "first"]
     yield from _section(title, columns, report.causes, _cause, room)
 
 
@@ -121,18 +121,18 @@ def _cause(cause: Cause) -> Sequence[str]:
     types = ", ".join(f"{op_type} {number}" for op_type, number in cause.op_types[:_TYPES])
     more = ", ..." if len(cause.op_types) > _TYPES else ""
     counts = str(cause.operators), str(cause.sole)
-    return cause.label, *counts, cause.message, types + more, cause.example, cause.fix
+    return cause.label, *counts, cause.message, cause.fix, types + more, cause.example
 
 
 def _displaced(report: Report, room: _Room) -> Iterator[str]:
     title = f"{counted(len(report.displaced), 'operator')} not on {report.devices[0].id}, the slowest first"
-    columns = ["operator", "type", "device", ">us", "code", "got", "why", "what to do"]
+    columns = ["operator", "type", "device", ">us", "code", "got", "what to do", "why"]
     yield from _section(title, columns, report.displaced, _operator, room)
 
 
 def _operator(each: DisplacedOperator) -> Sequence[str]:
     figures = each.device, _number(each.latency_us)
-    return each.name, each.op_type, *figures, each.label, each.got, each.reason, each.fix
+    return each.name, each.op_type, *figures, each.label, each.got, each.fix, each.reason
 
 
 def _partitions(report: Report, room: _Room) -> Iterator[str]:
