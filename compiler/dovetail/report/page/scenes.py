@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dovetail.plan.schema import Plan, PlanPartition
 from dovetail.report.layout import Group, Layout, LayoutOptions, Route, fold_blocks, lay_out
+from dovetail.report.page.columns import in_columns
 from dovetail.report.page.rows import Tensors
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
@@ -24,7 +25,7 @@ _TENSOR_HEIGHT: Final = 30.0
 _OPERATOR_HEIGHT: Final = 42.0
 _LETTER: Final = 7.4
 """Width of a letter of a title, in the units of the drawing."""
-_SMALL_LETTER: Final = 6.8
+_SMALL_LETTER: Final = 7.3
 _WIDEST: Final = 230.0
 _ROOMY: Final = LayoutOptions(layer_gap=58.0, edge_gap=46.0)
 """Between partitions, whose edges have labels."""
@@ -198,11 +199,12 @@ def _tensor_size(name: str) -> Size:
 def _placed(drawing: _Drawing, options: LayoutOptions = _CLOSE) -> Json:
     edges = list(drawing.edges)
     downwards = lay_out(drawing.sizes, edges, options)
+    best = max(downwards, in_columns(downwards, drawing.sizes, edges, _SCREEN), key=_zoom)
     if len(drawing.boxes) > _BOTH_WAYS:
-        return _encoded(drawing, downwards, turned=False)
+        return _encoded(drawing, best, turned=False)
     sideways = _turned(lay_out([(height, width) for width, height in drawing.sizes], edges, options))
-    is_wide = _zoom(sideways) > _zoom(downwards)
-    return _encoded(drawing, sideways if is_wide else downwards, turned=is_wide)
+    is_wide = _zoom(sideways) >= _zoom(best)
+    return _encoded(drawing, sideways if is_wide else best, turned=is_wide)
 
 
 def _zoom(layout: Layout) -> float:

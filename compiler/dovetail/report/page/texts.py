@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from dovetail.report.words import printable
 
-_ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+_ESCAPES: Final = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"))
 
 
 class Texts:
@@ -17,7 +17,8 @@ class Texts:
 
     def number(self, text: str) -> int:
         """The number of a string, control characters escaped."""
-        return self._numbers.setdefault(printable(text), len(self._numbers))
+        shown = text if text.isprintable() else printable(text)
+        return self._numbers.setdefault(shown, len(self._numbers))
 
     def all(self) -> list[str]:
         """All strings, in the order of their numbers."""
@@ -27,4 +28,6 @@ class Texts:
 def script_json(document: Any) -> str:
     """Return a document as JSON that can stand inside a script element: nothing in it ends the element."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_ESCAPES)
+    for letter, escape in _ESCAPES:
+        text = text.replace(letter, escape)
+    return text

@@ -21,14 +21,17 @@ class Scene {
       [this.kind[i], this.ref[i], this.x[i], this.y[i], this.w[i], this.h[i]] = source.boxes.slice(6 * i, 6 * i + 6);
     }
     this.deviceKind = Array.from({ length: count }, (_, i) => deviceKindOf(this, i));
-    this.edges = source.edges.map(([from, to, tensors, points, tail]) => ({
-      from,
-      to,
-      tensors: Array.isArray(tensors) ? tensors : [tensors],
-      points,
-      tail: tail || null,
-      ...bounds(points, tail),
-    }));
+    const stubs = new Map(); // box -> edges that leave it and are not drawn whole
+    const told = new Set();
+    this.edges = source.edges.map(([from, to, tensors, points, tail]) => {
+      const key = `${from} ${tail ? "stub" : tensors}`;
+      const first = !told.has(key);
+      told.add(key);
+      if (tail) stubs.set(from, (stubs.get(from) || 0) + 1);
+      const all = Array.isArray(tensors) ? tensors : [tensors];
+      return { from, to, tensors: all, points, tail: tail || null, first, ...bounds(points, tail) };
+    });
+    this.stubs = stubs;
     this.grid = new Map();
     for (let i = 0; i < count; i += 1) {
       this.cells(this.x[i], this.y[i], this.x[i] + this.w[i], this.y[i] + this.h[i], (cell) => {
@@ -201,10 +204,20 @@ const trace = (pen, points, sideways, zoom) => {
   for (let i = 2; i < points.length; i += 2) {
     const [x, y] = [points[i], points[i + 1]];
     const [fromX, fromY] = [points[i - 2], points[i - 1]];
-    if (zoom < SHAPE_FROM || x === fromX || y === fromY) pen.lineTo(x, y);
+    if (zoom < SHAPE_FROM) pen.lineTo(x, y);
+    else if (x === fromX || y === fromY) corner(pen, points, i);
     else if (sideways) pen.bezierCurveTo((x + fromX) / 2, fromY, (x + fromX) / 2, y, x, y);
     else pen.bezierCurveTo(fromX, (y + fromY) / 2, x, (y + fromY) / 2, x, y);
   }
+};
+
+// A straight piece whose end is round where the next piece turns at a right angle.
+const corner = (pen, points, i) => {
+  const [x, y] = [points[i], points[i + 1]];
+  const turns = i + 2 < points.length && (points[i + 2] === x) !== (points[i - 2] === x) &&
+    (points[i + 2] === x || points[i + 3] === y);
+  if (!turns) pen.lineTo(x, y);
+  else pen.arcTo(x, y, points[i + 2], points[i + 3], 7);
 };
 
 const arrow = (pen, points, sideways) => {
@@ -224,29 +237,46 @@ const arrow = (pen, points, sideways) => {
 const labelEdge = (pen, scene, edge) => {
   pen.font = `500 10.5px ${palette.font}`;
   if (edge.tail) {
-    const [x, y] = edge.points.slice(-2);
-    label(pen, `→ ${wordsOf(scene, edge.to)[0]}`, x, y + 9, "center", palette.muted);
-    label(pen, `${wordsOf(scene, edge.from)[0]} →`, edge.tail[0], edge.tail[1] - 8, "center", palette.muted);
+    labelStub(pen, scene, edge);
     return;
   }
+  if (!edge.first) return;
   if (scene.kind[edge.from] !== KIND.partition && scene.kind[edge.to] !== KIND.partition) return;
   const total = edge.tensors.reduce((sum, each) => (sum === null ? null : add(sum, data.tensors[each][2])), 0);
-  const middle = 2 * Math.floor((edge.points.length / 2 - 1) / 2);
-  const x = (edge.points[middle] + edge.points[middle + 2]) / 2;
-  const y = (edge.points[middle + 1] + edge.points[middle + 3]) / 2;
   const color = isCrossing(scene, edge) ? palette.crossing : palette.muted;
-  label(pen, bytesText(total), x, y, "center", color);
+  label(pen, bytesText(total), ...labelPlace(scene, edge), "center", color);
+};
+
+// Near the end that has the fewest edges: there labels do not meet.
+const labelPlace = (scene, { points, from, to }) => {
+  const last = points.length - 2;
+  const part = scene.kind[from] === KIND.input ? 0.2 : scene.kind[to] === KIND.output ? 0.8 : 0.5;
+  const start = part > 0.5 ? last - 2 : part < 0.5 ? 0 : 2 * Math.floor((last / 2) / 2 - 0.01);
+  const [x, y, nextX, nextY] = points.slice(start, start + 4);
+  const eased = part * part * (3 - 2 * part);
+  const [along, across] = scene.sideways ? [part, eased] : [eased, part];
+  return [x + (nextX - x) * along, y + (nextY - y) * across];
+};
+
+const labelStub = (pen, scene, edge) => {
+  pen.font = `500 9.5px ${palette.font}`;
+  const many = scene.stubs.get(edge.from);
+  const [x, y] = edge.points.slice(-2);
+  if (many === 1) label(pen, `→ ${wordsOf(scene, edge.to)[0]}`, x + 9, y - 1, "left", palette.muted);
+  else if (edge.first) label(pen, `→ ${many} more`, x + 9, y - 1, "left", palette.muted);
+  label(pen, `${wordsOf(scene, edge.from)[0]} →`, edge.tail[0] - 9, edge.tail[1] + 2, "right", palette.muted);
 };
 
 const add = (a, b) => (b === null ? null : a + b);
 
 const label = (pen, text, x, y, align, color) => {
-  const shown = fitText(pen, text, 150);
+  const shown = fitText(pen, text, 110);
   const width = pen.measureText(shown).width;
   pen.fillStyle = palette.card;
   pen.globalAlpha = 0.9;
   pen.beginPath();
-  pen.roundRect(x - width / 2 - 4, y - 7.5, width + 8, 15, 4);
+  const left = { left: x, center: x - width / 2, right: x - width }[align];
+  pen.roundRect(left - 4, y - 7.5, width + 8, 15, 4);
   pen.fill();
   pen.globalAlpha = 1;
   pen.fillStyle = color;

@@ -51,7 +51,8 @@ const drawTimeline = () => {
   pen.rect(SIDE - 1, 0, width - SIDE, height);
   pen.clip();
   for (const each of partitions) drawPartition(pen, each);
-  for (const each of transfers) drawTransfer(pen, each);
+  const dense = transfers.length * 30 * timeline.end > (width - SIDE) * (timeline.to - timeline.from);
+  for (const each of transfers) drawTransfer(pen, each, dense);
   pen.restore();
   timeline.rows.forEach((each, lane) => drawLaneName(pen, each, lane));
 };
@@ -139,7 +140,7 @@ const drawPartition = (pen, each) => {
 };
 
 // From the end of the partition that makes a tensor, or the beginning, to that of its first reader.
-const drawTransfer = (pen, each) => {
+const drawTransfer = (pen, each, dense) => {
   const maker = partitionMakers.has(each.tensor.number) ? partitions[partitionMakers.get(each.tensor.number)] : null;
   const reader = each.readers.map((number) => partitions[number]).sort((a, b) => a.start - b.start)[0];
   const last = reader ? reader.start : timeline.end;
@@ -150,11 +151,13 @@ const drawTransfer = (pen, each) => {
   const y = maker ? middleOf(origin) : AXIS;
   const end = target >= 0 ? middleOf(target) : AXIS;
   pen.strokeStyle = pen.fillStyle = palette.crossing;
-  pen.lineWidth = 1.5;
+  if (to < SIDE || from > timeline.canvas.clientWidth) return;
+  pen.lineWidth = dense ? 0.7 : 1.5;
   pen.beginPath();
   pen.moveTo(from, y);
   pen.bezierCurveTo((from + to) / 2, y, (from + to) / 2, end, to, end);
   pen.stroke();
+  if (dense) return;
   pen.beginPath();
   pen.moveTo(to, end - 5);
   pen.lineTo(to + 4, end);

@@ -14,6 +14,7 @@ const sceneOf = (level, partition) => {
 const LEVELS = ["top", "folded", "whole"];
 const LEVEL_NAMES = { top: "partitions", folded: "blocks", whole: "operators" };
 const MOST_ZOOM = 3;
+const READABLE = 0.62;
 
 const viewer = {
   canvas: document.getElementById("graph"),
@@ -63,22 +64,18 @@ const fitCamera = (scene, least = 0) => {
   const edge = 28;
   const room = Math.min((width - 2 * edge) / scene.width, (height - 2 * edge) / scene.height);
   const zoom = Math.min(1.15, Math.max(room, least));
-  const x = (width - zoom * scene.width) / 2;
-  const y = zoom * scene.height + 2 * edge > height + 1 ? edge : (height - zoom * scene.height) / 2;
-  return { x: zoom * scene.width + 2 * edge > width + 1 ? Math.min(x, edge) : x, y, zoom };
+  const begin = (whole, part) => (part + 2 * edge > whole + 1 ? edge : (whole - part) / 2);
+  return { x: begin(width, zoom * scene.width), y: begin(height, zoom * scene.height), zoom };
 };
 
 // What does not fit begins at its first box, large enough to be read.
 const firstCamera = (scene) => {
-  const camera = fitCamera(scene, 0.6);
-  if (fitCamera(scene).zoom >= 0.6 || !scene.count) return camera;
-  let first = 0;
-  for (let i = 1; i < scene.count; i += 1) {
-    if (scene.sideways ? scene.x[i] < scene.x[first] : scene.y[i] < scene.y[first]) first = i;
-  }
+  const camera = fitCamera(scene, READABLE);
   const { width, height } = size();
-  if (scene.sideways) camera.y = height / 2 - camera.zoom * (scene.y[first] + scene.h[first] / 2);
-  else camera.x = width / 2 - camera.zoom * (scene.x[first] + scene.w[first] / 2);
+  let first = 0;
+  for (let i = 1; i < scene.count; i += 1) if (scene.x[i] + scene.y[i] < scene.x[first] + scene.y[first]) first = i;
+  if (camera.x + camera.zoom * scene.x[first] > width) camera.x = width / 2 - camera.zoom * scene.x[first];
+  if (camera.y + camera.zoom * scene.y[first] > height) camera.y = height / 2 - camera.zoom * scene.y[first];
   return camera;
 };
 
@@ -275,7 +272,7 @@ const drawMap = () => {
 
 const makeMap = (scene) => {
   const edge = (map.edge = 6);
-  map.zoom = Math.min(168 / scene.width, 168 / scene.height);
+  map.zoom = Math.min(150 / scene.width, 150 / scene.height);
   const least = 34;
   map.canvas.style.width = `${Math.max(least, scene.width * map.zoom + 2 * edge)}px`;
   map.canvas.style.height = `${Math.max(least, scene.height * map.zoom + 2 * edge)}px`;
