@@ -13,14 +13,28 @@ from dovetail.plan.errors import DovetailError
 from dovetail.plan.naming import closest, shown
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from dovetail.compiler import Compilation, CompileOptions
     from dovetail.compiler.counterfactual import Pin
     from dovetail.report import Match
 
 
+def _complete_source(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from dovetail.cli.completion import source_items  # for the press of a Tab alone
+
+    return source_items(incomplete)
+
+
+def _complete_node(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from dovetail.cli.completion import operator_items
+
+    return operator_items(context.params.get("source"), incomplete)
+
+
 @click.command("explain")
-@click.argument("source", metavar="MODEL|PLAN|CODE", type=FilePath())
-@click.argument("node", required=False)
+@click.argument("source", metavar="MODEL|PLAN|CODE", type=FilePath(), shell_complete=_complete_source)
+@click.argument("node", required=False, shell_complete=_complete_node)
 @target_option(required=False)
 @loading_options
 @overlay_option
