@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.report.layout.drawing import LayoutOptions
+from dovetail.report.layout.drawing import Edge, LayoutOptions
 from dovetail.report.layout.layered import Layered
 
 Floats = NDArray[np.float64]
@@ -39,22 +39,25 @@ def assign_x(graph: Layered, options: LayoutOptions) -> list[float]:
     return x
 
 
-def _conflicts(graph: Layered, places: list[int]) -> set[tuple[int, int]]:
+def _conflicts(graph: Layered, places: list[int]) -> set[Edge]:
     """Edges that cross a piece between two bends; that piece is kept straight instead."""
-    conflicts: set[tuple[int, int]] = set()
+    conflicts: set[Edge] = set()
     for row in graph.rows[1:]:
-        inner = [node for node in row if node >= graph.boxes and graph.up[node][0] >= graph.boxes]
+        inner = [
+            (places[node], places[above])
+            for node in row
+            if node >= graph.boxes
+            for above in graph.up[node]
+            if above >= graph.boxes
+        ]
         if inner:
             _mark_row(row, inner, graph, places, conflicts)
     return conflicts
 
 
-def _mark_row(
-    row: list[int], inner: list[int], graph: Layered, places: list[int], conflicts: set[tuple[int, int]]
-) -> None:
+def _mark_row(row: list[int], inner: list[Edge], graph: Layered, places: list[int], conflicts: set[Edge]) -> None:
     lowest, start = -1, 0
-    bounds = [(places[node], places[graph.up[node][0]]) for node in inner]
-    for end, highest in [*bounds, (len(row) - 1, len(places))]:
+    for end, highest in [*inner, (len(row) - 1, len(places))]:
         for node in row[start : end + 1]:
             for above in graph.up[node]:
                 if not lowest <= places[above] <= highest and not (node >= graph.boxes and above >= graph.boxes):
@@ -97,7 +100,7 @@ def _all_other_kind(node: int, side: list[list[int]], boxes: int) -> bool:
 
 
 def _join(
-    rows: list[list[int]], places: list[int], first: list[int], second: list[int], conflicts: set[tuple[int, int]]
+    rows: list[list[int]], places: list[int], first: list[int], second: list[int], conflicts: set[Edge]
 ) -> list[int]:
     """Joins nodes into straight blocks, row by row; returns the root of each node's block."""
     roots = list(range(len(places)))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dovetail.report.layout.drawing import Edge, LayoutOptions, Size
 from dovetail.report.layout.layers import assign_layers
@@ -21,15 +22,27 @@ class Layered:
     widths: list[float]
     rows: list[list[int]]
     """The nodes of each layer from left to right."""
-    trunks: list[list[int]]
-    """Per box, the bends that its edges share, from the top; an edge that crosses k layers uses the first k."""
+    spread: list[list[int]]
+    """Per box, the bends that edges out of it share, from the top; one that crosses k layers uses the first k."""
+    gather: list[list[int]]
+    """Per box, the bends that edges into it share, from the top; one that crosses k layers uses the last k."""
+    gathered: set[Edge]
+    """The edges that share their bends with other edges into the same box."""
+
+    def bends(self, edge: Edge) -> list[int]:
+        """What a drawn edge passes through, from the top."""
+        source, destination = edge
+        crossed = self.layers[destination] - self.layers[source] - 1
+        if not crossed:
+            return []
+        return self.gather[destination][-crossed:] if edge in self.gathered else self.spread[source][:crossed]
 
 
 def build_layered(sizes: Sequence[Size], edges: Sequence[Edge], options: LayoutOptions) -> Layered:
     """Layers a DAG; edges longer than `options.stub_after` join nothing.
 
-    All edges out of a box share one trunk of bends, so there are at most `stub_after` - 1 bends per box and the size is
-    linear in the boxes and edges, however many consumers a box has.
+    The edges out of a box share one trunk of bends, and so do those into a box that many long edges reach. There are at
+    most twice `stub_after` bends per box and the size is linear in boxes and edges, however many consumers a box has.
 
     Args:
         sizes: (width, height) of each box.
@@ -39,46 +52,88 @@ def build_layered(sizes: Sequence[Size], edges: Sequence[Edge], options: LayoutO
     Raises:
         ValueError: the edges hold a cycle.
     """
-    boxes = len(sizes)
-    up: list[list[int]] = [[] for _ in range(boxes)]
-    down: list[list[int]] = [[] for _ in range(boxes)]
     counts = Counter(edges)
+    up: list[list[int]] = [[] for _ in sizes]
+    down: list[list[int]] = [[] for _ in sizes]
     for source, destination in counts:
         up[destination].append(source)
         down[source].append(destination)
     layers = assign_layers(up, down, options)
-    graph = Layered(boxes, layers, [[] for _ in sizes], [[] for _ in sizes], [size[0] for size in sizes], [], [])
-    for box in range(boxes):
-        graph.trunks.append(_add_trunk(graph, box, down[box], options))
-    _widen(graph, counts, options)
-    graph.rows = [[] for _ in range(max(layers) + 1)]
+    empty: list[list[int]] = [[] for _ in sizes]
+    graph = Layered(
+        boxes=len(sizes),
+        layers=layers,
+        up=[[] for _ in sizes],
+        down=[[] for _ in sizes],
+        widths=[size[0] for size in sizes],
+        rows=[[] for _ in range(max(layers) + 1)],
+        spread=list(empty),
+        gather=list(empty),
+        gathered=set(),
+    )
+    drawn = [edge for edge in counts if layers[edge[1]] - layers[edge[0]] <= options.stub_after]
+    _add_trunks(graph, [edge for edge in drawn if layers[edge[1]] - layers[edge[0]] > 1])
+    for edge in drawn:
+        _connect(graph, edge)
+    _centre_trunks(graph)
+    for edge, count in counts.items():
+        if count > 1 and layers[edge[1]] - layers[edge[0]] <= options.stub_after:
+            for bend in graph.bends(edge):
+                graph.widths[bend] = max(graph.widths[bend], (count - 1) * options.parallel_gap)
     return graph
 
 
-def _add_trunk(graph: Layered, box: int, consumers: list[int], options: LayoutOptions) -> list[int]:
-    top = graph.layers[box]
-    spans = [(graph.layers[consumer] - top, consumer) for consumer in consumers]
-    drawn = [(span, consumer) for span, consumer in spans if span <= options.stub_after]
-    trunk: list[int] = []
-    for bend in range(max(drawn, default=(1, 0))[0] - 1):
-        node = len(graph.layers)
-        graph.layers.append(top + bend + 1)
+def _add_trunks(graph: Layered, long: list[Edge]) -> None:
+    """Makes the bends of edges that cross layers; each joins those of the end with more of them."""
+    out = Counter(source for source, _ in long)
+    into = Counter(destination for _, destination in long)
+    graph.gathered.update(edge for edge in long if into[edge[1]] > out[edge[0]])
+    spread: dict[int, int] = {}
+    gather: dict[int, int] = {}
+    for edge in long:
+        crossed = graph.layers[edge[1]] - graph.layers[edge[0]] - 1
+        lengths, box = (gather, edge[1]) if edge in graph.gathered else (spread, edge[0])
+        lengths[box] = max(lengths.get(box, 0), crossed)
+    for box, length in spread.items():
+        graph.spread[box] = _add_trunk(graph, graph.layers[box] + 1, length)
+    for box, length in gather.items():
+        graph.gather[box] = _add_trunk(graph, graph.layers[box] - length, length)
+        _join(graph, graph.gather[box][-1], box)
+
+
+def _add_trunk(graph: Layered, top: int, length: int) -> list[int]:
+    trunk = list(range(len(graph.layers), len(graph.layers) + length))
+    for bend in trunk:
+        graph.layers.append(top + bend - trunk[0])
         graph.widths.append(0.0)
-        graph.up.append([trunk[-1] if trunk else box])
+        graph.up.append([])
         graph.down.append([])
-        graph.down[trunk[-1] if trunk else box].append(node)
-        trunk.append(node)
-    for span, consumer in drawn:
-        above = box if span == 1 else trunk[span - 2]
-        graph.down[above].append(consumer)
-        graph.up[consumer].append(above)
+    for above, below in pairwise(trunk):
+        _join(graph, above, below)
     return trunk
 
 
-def _widen(graph: Layered, counts: Counter[Edge], options: LayoutOptions) -> None:
-    """Makes room in the trunks for parallel edges."""
-    for (source, destination), count in counts.items():
-        span = graph.layers[destination] - graph.layers[source]
-        if count > 1 and span <= options.stub_after:
-            for bend in graph.trunks[source][: span - 1]:
-                graph.widths[bend] = max(graph.widths[bend], (count - 1) * options.parallel_gap)
+def _centre_trunks(graph: Layered) -> None:
+    """Puts each trunk between the consumers to the left and to the right of it."""
+    for box, trunk in enumerate(graph.spread):
+        if trunk:
+            graph.up[trunk[0]].append(box)
+            graph.down[box].insert(len(graph.down[box]) // 2, trunk[0])
+        for bend, following in pairwise(trunk):
+            graph.down[bend].remove(following)
+            graph.down[bend].insert(len(graph.down[bend]) // 2, following)
+
+
+def _connect(graph: Layered, edge: Edge) -> None:
+    """Joins the end of an edge that shares no bends to the other end or to the bend next to it."""
+    source, destination = edge
+    bends = graph.bends(edge)
+    if edge in graph.gathered:
+        _join(graph, source, bends[0])
+    else:
+        _join(graph, bends[-1] if bends else source, destination)
+
+
+def _join(graph: Layered, above: int, below: int) -> None:
+    graph.down[above].append(below)
+    graph.up[below].append(above)

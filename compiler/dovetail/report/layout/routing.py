@@ -75,7 +75,7 @@ class _Router:
         if bottom - top > self._options.stub_after:
             return Route(self._tail(source, start[1], 1), self._tail(destination, end[1], -1)[::-1])
         points = [start, (start[0], self._bottoms[top])]
-        for bend in self._graph.trunks[source][: bottom - top - 1]:
+        for bend in self._graph.bends(edge):
             layer = self._graph.layers[bend]
             points += [(self._x[bend] + shift, self._tops[layer]), (self._x[bend] + shift, self._bottoms[layer])]
         points += [(end[0], self._tops[bottom]), end]
