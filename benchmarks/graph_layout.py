@@ -1,9 +1,9 @@
 """Time and quality of the layout of graphs by size: `python benchmarks/graph_layout.py`.
 
 Shapes: transformer blocks; the same with one mask that feeds every block; a chain; a wide network of random cells, each
-of which reads the two before it. Layout and folding, each the best of three runs, in milliseconds, and what a node costs
-beside a node of the smallest size; crossings are those of whole edges, length is in layers per whole edge, straight is
-the share of whole edges that are one vertical line.
+of which reads the two before it. Layout and folding, each the best of three runs, in milliseconds, and what a node
+costs beside a node of the smallest size; crossings are those of whole edges, length is in layers per whole edge,
+straight is the share of whole edges that are one vertical line.
 """
 
 import random
@@ -61,10 +61,8 @@ def crossings(layout: Layout) -> int:
     gaps: dict[float, list[tuple[float, float]]] = {}
     for route in layout.routes:
         if not route.is_stub:
-            for (x, y), (to, end) in pairwise(route.points):
-                if x != to:
-                    gaps.setdefault(end, []).append((x, to))
-                elif len(route.points) == 2:
+            for (x, _), (to, end) in pairwise(route.points):
+                if x != to or len(route.points) == 2:
                     gaps.setdefault(end, []).append((x, to))
     return sum(
         (a[0] - b[0]) * (a[1] - b[1]) < 0 for gap in gaps.values() for place, a in enumerate(gap) for b in gap[:place]

@@ -35,7 +35,7 @@ def _shape(
 
 
 def repeated(block: str, inner: Edges, times: int) -> tuple[list[str], Edges]:
-    """A head, copies of a block, a tail; -1 in `inner` is the last node before a copy, which its first node reads too."""
+    """A head, copies of a block, a tail; -1 in `inner` is the last node before a copy, which its first reads too."""
     labels, edges = ["i"], []
     for _ in range(times):
         first = len(labels)
