@@ -7,7 +7,7 @@ VERBS: Final = frozenset(
     re.findall(
         r"\w+",
         """
-        add ask cast check choose compile convert copy correct declare export fix flatten get give import
+        add ask cast change check choose compile convert copy correct declare export fix flatten get give import
         install keep leave load make name pin put quantize raise remove rename repair reshape run save see
         set shorten store take try update use write
         """,

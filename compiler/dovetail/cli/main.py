@@ -6,11 +6,14 @@
 
 import atexit
 import contextlib
+import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -35,7 +38,7 @@ COMMANDS: Final = {
     "export": "Write a plan in the forms of Model Explorer and Netron.",
     "targets": "List the shipped targets, or show what one supports.",
     "passes": "List the compiler's passes, or show what one does.",
-    "completion": "Print the script that completes what is typed, for a shell.",
+    "completion": "Print the script that completes commands, options, targets and operators in SHELL.",
 }
 """The one-line help of every command, so that `dovetail --help` need not import them."""
 
@@ -44,6 +47,8 @@ PIPE_CLOSED: Final = 141
 COLLECT_AFTER: Final = 100_000
 """New objects between two searches for dead cycles. Importing and compiling make millions of objects and next to no
 cycles; with Python's 700 the searches take a tenth of the time."""
+_OF_THE_MACHINE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of writing that are nobody's bug, wherever they happen."""
 OWN_PROCESS: Final = "own process"
 """The context's object where nothing but this command line runs in the process."""
 
@@ -104,6 +109,7 @@ class Program(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         with _one_line_errors():
+            _check_folder_is_there()
             try:
                 result: object = super().invoke(ctx)
                 sys.stdout.flush()
@@ -129,6 +135,7 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a name shows its escapes
             stream.reconfigure(errors="backslashreplace")
@@ -148,6 +155,11 @@ def _one_line_errors() -> Iterator[None]:
         raise InputError(str(error)) from error
     except click.UsageError as error:
         raise InputError(_with_advice(error)) from error
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        _discard_output()
+        raise InputError(f"the output or a file: {error.strerror}; make room on the disk and try again") from error
 
 
 def _with_advice(error: click.UsageError) -> str:
@@ -163,4 +175,24 @@ def _with_advice(error: click.UsageError) -> str:
 
 def _discard_output() -> None:
     """Point stdout to nowhere, so that the interpreter's flush at exit does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(io.UnsupportedOperation):  # of a host program: not ours to close
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Give whoever started us without stdin, stdout or stderr empty ones; else the next file opened would be stdout."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _check_folder_is_there() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError("the current folder does not exist any more; change to another and try again") from error

@@ -47,8 +47,8 @@ def run_reference(
         try:
             done = run_child(command, seconds=TIME_LIMIT_S, stderr=subprocess.PIPE)
         except subprocess.TimeoutExpired:
-            words = f"the unsplit run took over {TIME_LIMIT_S} s and was stopped"
-            raise ModelError(f"model '{model}': {words}; give a smaller model") from None
+            late = f"the unsplit run took over {TIME_LIMIT_S} s and was stopped"
+            raise ModelError(f"model '{model}': {late}; give a smaller model") from None
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
             raise ModelError(f"model '{model}': ONNX Runtime can't run it unsplit: {words[-1][:500]}; correct it")
