@@ -10,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from dovetail.plan.schema import DeviceKind
+from dovetail.plan.colors import KIND_COLORS
 from dovetail.report.words import printable
 
-# Okabe and Ito's palette, for every kind of colour vision; the device's id always stands beside it.
-KIND_STYLE: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#56b4e9", "cpu": "#e69f00"}
+KIND_STYLE: Final = KIND_COLORS
 STATE_STYLE: Final = {"supported": "green", "soft": "yellow", "unknown": "magenta", "unsupported": "red"}
 DIM: Final = "bright_black"
 STRONG: Final = "bold"

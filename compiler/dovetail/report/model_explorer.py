@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from dovetail.plan.schema import DeviceKind, Plan, PlanOperator, PlanPartition, TensorSpec
+from dovetail.plan.colors import KIND_COLORS
+from dovetail.plan.schema import Plan, PlanOperator, PlanPartition, TensorSpec
 from dovetail.report.summary import boundary
 from dovetail.report.words import shape_text, size_text, tensor_bytes
 
@@ -19,8 +20,6 @@ Json: TypeAlias = dict[str, Any]
 
 INPUTS: Final = "model inputs"
 OUTPUTS: Final = "model outputs"
-_COLORS: Final[Mapping[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#e69f00", "cpu": "#56b4e9"}
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart, under black text."""
 _TRANSFER: Final = "#d55e00"
 _GRADIENT: Final = [{"stop": 0, "bgColor": "#ffffff"}, {"stop": 1, "bgColor": "#d55e00"}]
 
@@ -57,7 +56,11 @@ def render_overlays(plan: Plan, graph: "JoinedGraph") -> dict[str, str]:
     home = {each.id: each.device for each in plan.partitions}
     operators = _operators(plan)
     devices = {
-        node.name: {"value": home[node.partition], "bgColor": _COLORS[kinds[home[node.partition]]], "textColor": "#000"}
+        node.name: {
+            "value": home[node.partition],
+            "bgColor": KIND_COLORS[kinds[home[node.partition]]],
+            "textColor": "#000",
+        }
         for node in graph.nodes
     }
     costs = {node.name: operators[node.name].cost for node in graph.nodes if node.name in operators}

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from dovetail.plan.causes import rank_causes
+from dovetail.plan.colors import KIND_COLORS
 from dovetail.plan.naming import shown
 from dovetail.plan.schema import Alternative, DeviceKind, Plan, Predicted
 from dovetail.plan.words import counted, size_text
-
-_COLORS: Final[dict[DeviceKind, str]] = {"npu": "#009e73", "gpu": "#e69f00", "cpu": "#56b4e9"}
-"""Of Okabe and Ito's palette, which colour-blind people can tell apart."""
-
 
 _ALL_ON: Final = "all on "
 """How an alternative is called that is one device alone."""
@@ -188,7 +185,7 @@ def _partitions(plan: Plan, device: str) -> tuple[int, float | None]:
 
 
 def _device_row(total: DeviceTotal) -> str:
-    mark = f'<i style="background:{_COLORS[total.kind]}"></i>'
+    mark = f'<i style="background:{KIND_COLORS[total.kind]}"></i>'
     time = "" if total.latency_ms is None else f"{total.latency_ms:.3g} ms"
     figures = (str(total.operators), f"{100 * total.share:.1f} %", str(total.partitions), time)
     cells = "".join(f'<td class="number">{figure}</td>' for figure in figures)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 from markupsafe import Markup
 
+from dovetail.plan.colors import KIND_COLORS
 from dovetail.plan.schema import Front, Plan
 from dovetail.report.page import rows, verdict
 from dovetail.report.page.marks import SOURCES, energy_text, letters, source_of, time_text
@@ -53,7 +54,7 @@ def render_page(
         suggestions: changes that were tried, for the section about what would help most.
         front: between latency and energy, for a plot.
     """
-    style, script = _read("page.css"), _script()
+    style, script = _style(), _script()
     report = summarize(plan)
     return (
         _environment()
@@ -123,6 +124,11 @@ def _environment() -> jinja2.Environment:
 def _shown(value: Any) -> Any:
     """Text of model files without control characters; what is markup already was made here."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _style() -> str:
+    colors = " ".join(f"--{kind}: {color};" for kind, color in KIND_COLORS.items())
+    return f":root {{ {colors} }}\n{_read('page.css')}"
 
 
 def _script() -> str:

@@ -30,7 +30,7 @@ _WIDEST: Final = 230.0
 _ROOMY: Final = LayoutOptions(layer_gap=58.0, edge_gap=46.0)
 """Between partitions, whose edges have labels."""
 _CLOSE: Final = LayoutOptions(layer_gap=30.0)
-_BOTH_WAYS: Final = 150
+_BOTH_WAYS: Final = 24
 """Boxes up to which a drawing is made downwards and to the right, and the one that fits a screen better is taken."""
 _SCREEN: Final = 1.7
 """Width over height of the place for the drawing."""

@@ -29,9 +29,10 @@ class Scene {
       told.add(key);
       if (tail) stubs.set(from, (stubs.get(from) || 0) + 1);
       const all = Array.isArray(tensors) ? tensors : [tensors];
-      return { from, to, tensors: all, points, tail: tail || null, first, ...bounds(points, tail) };
+      return { from, to, tensors: all, points, tail: tail || null, first, ...boundsOf(points, tail) };
     });
     this.stubs = stubs;
+    this.bounds = new Float32Array(this.edges.flatMap(({ left, top, right, bottom }) => [left, top, right, bottom]));
     this.grid = new Map();
     for (let i = 0; i < count; i += 1) {
       this.cells(this.x[i], this.y[i], this.x[i] + this.w[i], this.y[i] + this.h[i], (cell) => {
@@ -96,7 +97,7 @@ const deviceKindOf = (scene, i) => {
   return "host";
 };
 
-const bounds = (points, tail) => {
+const boundsOf = (points, tail) => {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const list of [points, tail || []]) {
     for (let i = 0; i < list.length; i += 2) {
@@ -152,17 +153,24 @@ const drawScene = (pen, scene, camera, size, state) => {
   return shown.length;
 };
 
-const isSeen = (edge, view, zoom) =>
-  edge.left <= view.right && edge.right >= view.left && edge.top <= view.bottom && edge.bottom >= view.top &&
-  Math.max(edge.right - edge.left, edge.bottom - edge.top) * zoom >= 3;
+// Edges that are in sight and larger than a few pixels.
+const seenEdges = (scene, view, zoom) => {
+  const { bounds: at, edges } = scene;
+  const found = [];
+  const least = 3 / zoom;
+  for (let i = 0, e = 0; e < edges.length; i += 4, e += 1) {
+    if (at[i] > view.right || at[i + 2] < view.left || at[i + 1] > view.bottom || at[i + 3] < view.top) continue;
+    if (at[i + 2] - at[i] >= least || at[i + 3] - at[i + 1] >= least) found.push(edges[e]);
+  }
+  return found;
+};
 
 const drawEdges = (pen, scene, view, zoom, state) => {
   const focus = state.focus;
   const plain = [];
   const crossing = [];
   const near = [];
-  for (const edge of scene.edges) {
-    if (!isSeen(edge, view, zoom)) continue;
+  for (const edge of seenEdges(scene, view, zoom)) {
     if (focus >= 0 && (edge.from === focus || edge.to === focus)) near.push(edge);
     else if (isCrossing(scene, edge)) crossing.push(edge);
     else plain.push(edge);
