@@ -120,14 +120,31 @@ def test_residual_blocks_win_over_a_stage_that_happens_to_occur_twice() -> None:
     assert [len(group.copies) for group in folding.groups if group.shape == 0] == [2, 3, 5, 2]
 
 
+def test_residual_blocks_win_over_pairs_of_plain_ones_around_an_addition() -> None:
+    """Inverted residual blocks: those of a stage but its first add their input, and all have the same layers."""
+    labels, edges = ["i"], []
+    for added in (2, 3, 2, 2, 0):
+        for block in range(added + 1):
+            last = len(labels) - 1
+            edges += [(last + step, last + step + 1) for step in range(5)]
+            labels += "ckckc"
+            if block:
+                edges += [(last + 5, last + 6), (last, last + 6)]
+                labels.append("+")
+    runs = [group for group in checked(labels, edges).groups if len(group.copies[0]) == 6]
+    assert [len(group.copies) for group in runs] == [2, 3, 2, 2]
+
+
 def test_equal_branches_that_nothing_joins_stay_apart() -> None:
-    labels = [*"wxyz", *"abcdef" * 4, *"stuv"]
-    edges = [
-        *((branch, 4 + 6 * branch) for branch in range(4)),
-        *((4 + 6 * branch + step, 5 + 6 * branch + step) for branch in range(4) for step in range(5)),
-        *((9 + 6 * branch, 28 + branch) for branch in range(4)),
-    ]
-    assert all(len(group.copies) == 1 for group in checked(labels, edges).groups)
+    edges = [(6 * branch + step, 6 * branch + step + 1) for branch in range(4) for step in range(5)]
+    assert all(len(group.copies) == 1 for group in checked("abcdef" * 4, edges).groups)
+
+
+def test_equal_branches_of_one_fork_fold_together() -> None:
+    edges = [(0, 1 + 3 * branch) for branch in range(4)]
+    edges += [(1 + 3 * branch + step, 2 + 3 * branch + step) for branch in range(4) for step in range(2)]
+    folding = checked("i" + "abc" * 4, edges)
+    assert [len(group.copies) for group in folding.groups] == [1, 4]
 
 
 def test_other_inner_edges_make_another_block() -> None:

@@ -136,6 +136,18 @@ def test_small_planar_graphs_have_no_crossing_whatever_the_numbering(edges: Edge
         draw.shuffle(numbers)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_net_that_can_be_drawn_flat_has_almost_no_crossing_in_any_numbering(seed: int) -> None:
+    rows, columns = 8, 6
+    draw = random.Random(seed)
+    names = draw.sample(range(rows * columns), rows * columns)
+    cells = [(row, column) for row in range(rows - 1) for column in range(columns)]
+    pairs = [((row, column), (row + 1, column + step)) for row, column in cells for step in (0, 1)]
+    edges = [(names[a * columns + b], names[c * columns + d]) for (a, b), (c, d) in pairs if d < columns]
+    draw.shuffle(edges)
+    assert crossings(drawn(edges)) <= 2
+
+
 @pytest.mark.parametrize("span", [7, 8, 9, 30])
 def test_an_edge_that_spans_more_than_eight_layers_is_a_stub(span: int) -> None:
     layout = drawn([*((node, node + 1) for node in range(span)), (0, span)])

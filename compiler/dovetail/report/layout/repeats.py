@@ -1,7 +1,7 @@
 """Runs of one block after the other in a sequence of labelled nodes."""
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -14,7 +14,6 @@ Signature = tuple[tuple[int, ...], ...]
 
 _GRAMS = 7
 _PERIODS_PER_GRAM = 16
-_WEIGHTS = (1, 2, 4)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,28 +102,17 @@ def find_runs(sequence: Labelled, least: int) -> list[Run]:
     """Runs that leave little to show, none over another, by position; of a block that repeats, also what stands alone.
 
     Candidates are the distances between equal stretches of 1, 2, 4, ... nodes; each is tried over the whole sequence at
-    once. Blocks are taken one after the other, first the one that saves most: the nodes it covers, less its own nodes
-    times a weight, less a box for each run. Of the results for a few weights the one is kept that leaves fewest boxes
-    and nodes of blocks to look at; so the residual block of a network wins over its inside, and over a longer stretch
-    that occurs twice by chance. Near-linear: the number of distances tried is bounded.
+    once. Blocks are taken one after the other, first the one that saves most: the nodes it covers, less its own nodes,
+    less a box for each run; so a residual block wins over its inside, and over a longer stretch that occurs twice by
+    chance. Near-linear: the number of distances tried is bounded.
 
     Args:
         sequence: nodes in an order in which a block is contiguous.
         least: a run shorter than this many nodes is none.
     """
     finder = _Finder(sequence, least, sequence.cuts())
-    candidates = list(_candidates(finder))
-    results = [list(_Choice(finder, weight, candidates).take()) for weight in _WEIGHTS]
-    return min(
-        [sorted([*runs, *_strays(sequence, runs)]) for runs in results], key=lambda runs: _left_to_show(sequence, runs)
-    )
-
-
-def _left_to_show(sequence: Labelled, runs: list[Run]) -> int:
-    """Boxes, and the nodes of each block once."""
-    loose = len(sequence) - sum(run.end - run.start for run in runs)
-    blocks = {sequence.signature(run.start, run.period) for run in runs}
-    return loose + len(runs) + sum(len(block) for block in blocks)
+    runs = list(_Choice(finder, _candidates(finder)).take())
+    return sorted([*runs, *_strays(sequence, runs)])
 
 
 def _strays(sequence: Labelled, runs: list[Run]) -> Iterator[Run]:
@@ -146,8 +134,8 @@ def _strays(sequence: Labelled, runs: list[Run]) -> Iterator[Run]:
 class _Choice:
     """Runs grouped by the block they repeat, and which nodes are taken."""
 
-    def __init__(self, finder: "_Finder", weight: int, candidates: list[tuple[Run, Signature]]) -> None:
-        self._finder, self._weight = finder, weight
+    def __init__(self, finder: "_Finder", candidates: Iterable[tuple[Run, Signature]]) -> None:
+        self._finder = finder
         self._used: Flags = np.zeros(len(finder.sequence), dtype=np.bool_)
         self._shapes: dict[Signature, list[Run]] = {}
         self._heap: list[tuple[int, int, int, Signature]] = []
@@ -193,7 +181,7 @@ class _Choice:
             self._push(settled[1])
 
     def _saved(self, signature: Signature) -> int:
-        saved, end = -self._weight * len(signature), 0
+        saved, end = -len(signature), 0
         for run in sorted(self._shapes[signature]):
             if run.start >= end:
                 saved, end = saved + run.end - run.start - 1, run.end
