@@ -86,12 +86,10 @@ def front_plot(front: Front) -> str:
     color = KIND_COLORS["npu"]
     dots = [place(point.latency_ms, point.energy_mj) for point in front.points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
-    parts.append(f'<polyline points="{line}" fill="none" stroke="{KIND_COLORS["npu"]}" stroke-width="2"/>')
+    parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
     for number, ((x, y), point) in enumerate(zip(dots, front.points, strict=True), 1):
         label = html.escape(f"{number}: {point.latency_ms:.4g} ms, {point.energy_mj:.4g} mJ; {_shares(front, point)}")
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{KIND_COLORS["npu"]}"><title>{label}</title></circle>'
-        )
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{color}"><title>{label}</title></circle>')
         parts.append(f'<text x="{x + 8:.1f}" y="{y - 8:.1f}">{number}</text>')
     middle = (left + right) / 2
     parts.append(f'<text x="{middle:.1f}" y="{height - 20}" text-anchor="middle">latency, ms</text>')
