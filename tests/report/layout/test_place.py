@@ -180,13 +180,13 @@ def test_boxes_without_edges_keep_their_order_in_reading_direction() -> None:
 
 def test_very_many_consumers_wrap_into_several_layers() -> None:
     layout = drawn([(0, node) for node in range(1, 501)])
-    assert layout.width < 60 * BOX[0]
+    assert layout.width < 50 * BOX[0]
     assert len({y for _, y in layout.positions}) > 10
 
 
 def test_very_many_branches_that_meet_again_wrap_too() -> None:
     layout = drawn([*((0, node) for node in range(1, 201)), *((node, 201) for node in range(1, 201))])
-    assert layout.width < 80 * BOX[0]
+    assert layout.width < 60 * BOX[0]
 
 
 def test_many_small_parts_are_packed() -> None:
