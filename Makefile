@@ -5,13 +5,14 @@ DEMO_VENV ?= .venv-demo
 BIN := $(VENV)/bin
 DEMO := $(DEMO_VENV)/bin
 
-.PHONY: help demo install lint test test-all docs clean
+.PHONY: help demo install lint test test-all docs gallery clean
 
 help:
 	@echo "make demo      compile a sample model for an NPU, run it, compare it with the unsplit model"
 	@echo "make test      lint, types, layers and tests (under 15 minutes)"
 	@echo "make test-all  the slow tests too"
-	@echo "make docs      write the pages about targets and codes again, and the JSON Schemas"
+	@echo "make docs      write again what the guide has from programs, and build it as a site"
+	@echo "make gallery   write the reports of the sample models again, with pictures"
 	@echo "make clean     remove environments and caches"
 
 $(DEMO_VENV)/.installed: pyproject.toml
@@ -51,6 +52,12 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m dovetail.targets.pages docs/targets
 	$(BIN)/python -m dovetail.cli.code_pages docs/codes
 	$(BIN)/python -m dovetail.report.json_schema docs/schemas
+	DOVETAIL_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/docs/test_examples.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the guide: site/index.html"
+
+gallery: $(VENV)/.installed
+	$(BIN)/python sample_models/gallery.py docs/gallery
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -43,7 +43,7 @@ def main() -> None:
     print("\nA detector, whose post-processing no NPU takes, placed by cost:")
     dovetail("compile", _shown(DETECTOR), "-t", TARGET, "-o", detector)
     dovetail("verify", detector, _shown(DETECTOR), *emulate)
-    print("\nNext: `dovetail explain` an operator that fell back, or compile a model of your own; see docs/guide.md.")
+    print("\nNext: `dovetail explain` an operator that fell back, or compile a model of your own; see docs/index.md.")
 
 
 def _shown(path: Path) -> str:
