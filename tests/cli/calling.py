@@ -12,7 +12,13 @@ def dovetail(*arguments: object) -> Result:
 
 def refusal(*arguments: object) -> str:
     """The one line of a command that refuses its input."""
-    result = dovetail(*arguments)
+    return error_of(dovetail(*arguments))
+
+
+def error_of(result: Result) -> str:
+    """The one line of a result that is a refusal; warnings may stand before it."""
     assert (result.exit_code, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
+    *warnings, line = result.stderr.splitlines()
+    assert all(each.startswith("warning: ") for each in warnings)
+    assert line.startswith("error: ")
     return line

@@ -9,20 +9,16 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from onnx import TensorProto, helper, numpy_helper
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.lowering.rknn import VARIABLE as RKNN
 from dovetail.lowering.vela import find_vela
 
 WIDTHS: Final = (16, 24, 32, 48, 64, 96, 128, 160)
 needs_vela = pytest.mark.skipif(find_vela()[0] is None, reason="needs Vela, on PATH or named by DOVETAIL_VELA")
 needs_rknn = pytest.mark.skipif(RKNN not in os.environ, reason=f"needs RKNN-Toolkit2, whose python {RKNN} names")
-
-
-def dovetail(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

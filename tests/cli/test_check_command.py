@@ -9,23 +9,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.calling import dovetail, error_of
 
 from dovetail.cli.check import command
-from dovetail.cli.main import program
 from dovetail.plan import Plan, Predicted, read_plan, write_plan
 from dovetail.report.check import BUDGETS
 
 
 def check(*arguments: object) -> Result:
-    return CliRunner().invoke(program, ["check", *map(str, arguments)])
-
-
-def error_of(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
+    return dovetail("check", *arguments)
 
 
 def change(folder: Path, edit: Callable[[Plan], Plan]) -> Path:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.plan import read_plan, write_plan
 
 
 def diff(*arguments: object) -> Result:
-    return CliRunner().invoke(program, ["diff", *map(str, arguments)])
+    return dovetail("diff", *arguments)
 
 
 @pytest.fixture

@@ -5,21 +5,9 @@ from pathlib import Path
 
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calling import dovetail, error_of
 
-from dovetail.cli.main import program
 from dovetail.plan import read_plan
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
-
-
-def error_of(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def test_model_explorer_gets_a_graph_and_three_tables(tiny_plan: Path, tmp_path: Path) -> None:

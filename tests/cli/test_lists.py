@@ -1,15 +1,10 @@
 """`targets` and `passes`."""
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.passes import registry
 from dovetail.targets import load_target, target_names
-
-
-def dovetail(*arguments: str) -> Result:
-    return CliRunner().invoke(program, arguments)
 
 
 def test_targets_are_listed_with_their_devices() -> None:

@@ -8,22 +8,22 @@ from collections.abc import Callable
 
 import click
 import pytest
-from click.testing import CliRunner
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import COMMANDS, program
+from dovetail.cli.main import COMMANDS
 from dovetail.plan import PlanError, __version__
 
 HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "networkx", "pydantic", "rich", "torch", "yaml")
 
 
-def dovetail(*arguments: str) -> subprocess.CompletedProcess[str]:
+def with_import_times(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-X", "importtime", "-m", "dovetail.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_help_imports_no_library_but_click_and_answers_at_once() -> None:
     before = os.times()
-    answer = dovetail("--help")
+    answer = with_import_times("--help")
     after = os.times()
 
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in answer.stderr.splitlines()}
@@ -46,7 +46,7 @@ def test_static_help_is_the_commands_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
-    result = CliRunner().invoke(program, [name, "--help"])
+    result = dovetail(name, "--help")
 
     assert result.exit_code == 0
     command = importlib.import_module(f"dovetail.cli.{name}").command
@@ -59,14 +59,14 @@ def test_every_command_and_option_is_documented(name: str) -> None:
 
 
 def test_no_arguments_ask_for_help() -> None:
-    result = CliRunner().invoke(program, [])
+    result = dovetail()
 
     assert result.exit_code == 0
     assert result.stdout.startswith("Usage:")
 
 
 def test_version() -> None:
-    assert CliRunner().invoke(program, ["--version"]).stdout == f"dovetail {__version__}\n"
+    assert dovetail("--version").stdout == f"dovetail {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_version() -> None:
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(program, arguments)
+    result = dovetail(*arguments)
 
     assert result.exit_code == 2
     assert result.stdout == ""
@@ -119,7 +119,7 @@ def test_message_of_an_error_becomes_one_line_without_control_characters(
 ) -> None:
     passes_raises(PlanError("plan 'a\x1b[2Jb':\n  broken;\n  repair it"))
 
-    result = CliRunner().invoke(program, ["passes"])
+    result = dovetail("passes")
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: plan 'a\\x1b[2Jb': broken; repair it\n"
@@ -128,7 +128,7 @@ def test_message_of_an_error_becomes_one_line_without_control_characters(
 def test_a_bug_keeps_its_traceback(passes_raises: Callable[[BaseException], None]) -> None:
     passes_raises(ZeroDivisionError("a bug"))
 
-    result = CliRunner().invoke(program, ["passes"])
+    result = dovetail("passes")
 
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -136,7 +136,7 @@ def test_a_bug_keeps_its_traceback(passes_raises: Callable[[BaseException], None
 def test_interrupt(passes_raises: Callable[[BaseException], None]) -> None:
     passes_raises(KeyboardInterrupt())
 
-    assert CliRunner().invoke(program, ["passes"]).exit_code == 130
+    assert dovetail("passes").exit_code == 130
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pipe that breaks as on POSIX")

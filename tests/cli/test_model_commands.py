@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.plan import plan_from_json, read_plan
 from dovetail.plan.arrays import read_arrays
 
@@ -40,10 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) ->
     (tmp_path / "null-npu.yaml").write_text(NULL_NPU)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
 
 
 def refusal(*arguments: object) -> str:

@@ -7,24 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calling import dovetail, error_of
 
-from dovetail.cli.main import program
 from dovetail.plan import plan_from_json, read_plan
 from dovetail.plan.arrays import read_arrays
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
-
-
-def error_of(result: Result) -> str:
-    """Return the one line of a refusal; only warnings may stand before it."""
-    assert (result.exit_code, result.stdout) == (2, "")
-    *warnings, line = result.stderr.splitlines()
-    assert all(warning.startswith("warning: ") for warning in warnings)
-    assert line.startswith("error: ")
-    return line
 
 
 class TestInspect:

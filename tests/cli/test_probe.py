@@ -6,9 +6,8 @@ from pathlib import Path
 import onnx
 import onnx.parser
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.lowering.vela import VARIABLE, find_vela
 
 TARGET = """
@@ -39,10 +38,6 @@ g (float[1,4] x) => (float[1,4] y) {
     [third] y = Sigmoid(b)
 }
 """
-
-
-def dovetail(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

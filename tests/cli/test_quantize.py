@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.plan import read_plan
 
 MODELS = Path(__file__).parents[2] / "sample_models"
@@ -27,10 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number, picture in enumerate(pictures):
         np.save(f"pictures/{number:02}.npy", picture)
     return tmp_path
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
 
 
 def rows(result: Result) -> dict[str, str]:

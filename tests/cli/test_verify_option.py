@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from tests.cli.calling import dovetail
 from tests.conftest import ROOT, model_from_text
 
-from dovetail.cli.main import program
 from dovetail.plan import Certificate, read_plan, write_plan
 from dovetail.plan.arrays import read_arrays
 
@@ -36,10 +36,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.onnx"
     onnx.save(model_from_text("g (float[2] x) => (float[2] y) { [exp] a = Exp(x)  [neg] y = Neg(a) }"), path)
     return path
-
-
-def dovetail(*arguments: object) -> Result:
-    return CliRunner().invoke(program, [str(argument) for argument in arguments])
 
 
 def compiled(model: Path, target: object, plan: Path, *options: object) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 import onnx
 import onnx.parser
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.cli.calling import dovetail
 
-from dovetail.cli.main import program
 from dovetail.targets.check import check_target
 from dovetail.targets.shipped import shipped_file
 
@@ -77,7 +77,7 @@ tiny (float[1, 2] x) => (float[1, 2] y) { [relu] y = Relu(x) }
 def check(folder: Path, text: str) -> Result:
     path = folder / "toy.yaml"
     path.write_text(text)
-    return CliRunner().invoke(program, ["targets", "check", str(path)])
+    return dovetail("targets", "check", path)
 
 
 def test_a_good_file_is_counted(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_changes_are_checked_where_they_stand(tmp_path: Path) -> None:
 
 
 def test_no_file_is_one_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(program, ["targets", "check", str(tmp_path / "none.yaml")])
+    result = dovetail("targets", "check", tmp_path / "none.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.endswith("none.yaml': does not exist; check the path\n")
 
@@ -198,8 +198,8 @@ def test_a_bad_target_stops_a_command_with_one_line(tmp_path: Path, changes: str
     target, model = tmp_path / "toy.yaml", tmp_path / "model.onnx"
     target.write_text("name: toy\nextends: cpu-only\n" + changes)
     onnx.save(onnx.parser.parse_model(MODEL), model)
-    for arguments in (["inspect", str(model), "-t", str(target)], ["targets", "show", str(target)]):
-        result = CliRunner().invoke(program, arguments)
+    for arguments in (["inspect", model, "-t", target], ["targets", "show", target]):
+        result = dovetail(*arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         (line,) = result.stderr.splitlines()
         assert line.startswith("error: target file toy.yaml, line ")
@@ -209,7 +209,7 @@ def test_a_bad_target_stops_a_command_with_one_line(tmp_path: Path, changes: str
 def test_a_circle_stops_a_command_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: a\nextends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("name: b\nextends: a.yaml\n")
-    result = CliRunner().invoke(program, ["targets", "show", str(tmp_path / "a.yaml")])
+    result = dovetail("targets", "show", tmp_path / "a.yaml")
     assert result.exit_code == 2
     assert result.stderr.endswith("extends: goes in a circle: a.yaml -> b.yaml -> a.yaml; correct it\n")
 
@@ -218,7 +218,7 @@ def test_a_target_that_extends_another_compiles(tmp_path: Path) -> None:
     target, model = tmp_path / "toy.yaml", tmp_path / "model.onnx"
     target.write_text("name: toy\nextends: qualcomm-hexagon-htp\ndevices: {npu: {ops: {Relu: null}}}\n")
     onnx.save(onnx.parser.parse_model(MODEL), model)
-    result = CliRunner().invoke(program, ["explain", str(model), "relu", "-t", str(target)])
+    result = dovetail("explain", model, "relu", "-t", target)
     assert result.exit_code == 0
     assert "it is not in the operator list" in result.stdout
 
