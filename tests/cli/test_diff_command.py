@@ -11,6 +11,8 @@ from tests.cli.calling import dovetail
 
 from dovetail.plan import read_plan, write_plan
 
+SAMPLE_MODELS = sorted((Path(__file__).parents[2] / "sample_models").glob("*.onnx"))
+
 
 def diff(*arguments: object) -> Result:
     return dovetail("diff", *arguments)
@@ -35,6 +37,24 @@ def test_plan_does_not_differ_from_itself(tiny_plan: Path) -> None:
     result = diff(tiny_plan, tiny_plan, "--exit-code")
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, "no difference\n", "")
+
+
+@pytest.mark.parametrize("model", SAMPLE_MODELS, ids=lambda model: model.stem)
+def test_plan_of_a_sample_does_not_differ_from_itself_in_any_format(model: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "sample.plan"
+    dovetail("compile", model, "-t", "arm-ethos-u85", "-o", plan)
+
+    results = {form: diff(plan, plan, "--format", form, "--exit-code") for form in ("text", "json", "markdown")}
+
+    assert {form: (result.exit_code, result.stderr) for form, result in results.items()} == dict.fromkeys(
+        results, (0, "")
+    )
+    assert results["text"].stdout == "no difference\n"
+    assert results["markdown"].stdout.endswith("\n\nno difference\n")
+    document = json.loads(results["json"].stdout)
+    lists = [value for batch in document["batches"] for value in batch.values() if isinstance(value, list)]
+    assert document["empty"] is True
+    assert lists.count([]) == len(lists) > 0
 
 
 def test_text_names_what_moved_and_why(tiny_plan: Path, moved_plan: Path) -> None:

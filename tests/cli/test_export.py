@@ -9,6 +9,9 @@ from tests.cli.calling import dovetail, error_of
 
 from dovetail.plan import read_plan
 
+SAMPLE_MODELS = sorted((Path(__file__).parents[2] / "sample_models").glob("*.onnx"))
+TABLES = ("device", "time", "bytes")
+
 
 def test_model_explorer_gets_a_graph_and_three_tables(tiny_plan: Path, tmp_path: Path) -> None:
     result = dovetail("export", tiny_plan, "--model-explorer", tmp_path / "graph.json")
@@ -34,6 +37,25 @@ def test_netron_gets_a_model_with_the_names_of_the_users(tiny_plan: Path, tiny_m
     assert [node.name for node in seen.graph.node] == [node.name for node in model.graph.node]
     reason = read_plan(tiny_plan).operators[1].reason
     assert seen.graph.node[1].doc_string == f"on cpu, in partition 001-cpu: {reason}"
+
+
+@pytest.mark.parametrize("model", SAMPLE_MODELS, ids=lambda model: model.stem)
+def test_every_operator_of_a_sample_is_in_all_files(model: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "sample.plan"
+    dovetail("compile", model, "-t", "qualcomm-hexagon-htp", "--solver", "greedy", "-o", plan)
+
+    result = dovetail("export", plan, "--model-explorer", tmp_path / "g.json", "--netron", tmp_path / "seen.onnx")
+
+    assert result.exit_code == 0
+    wanted = {operator.name: operator.device for operator in read_plan(plan).operators if not operator.inside}
+    (graph,) = json.loads((tmp_path / "g.json").read_text())["graphs"]
+    names = {node["id"] for node in graph["nodes"]}
+    tables = [json.loads((tmp_path / f"g.{each}.json").read_text())[graph["id"]]["results"] for each in TABLES]
+    assert all(table.keys() <= names for table in tables)
+    assert {name: entry["value"] for name, entry in tables[0].items()} == wanted
+    seen = onnx.load(tmp_path / "seen.onnx", load_external_data=False).graph.node
+    facts = {node.name: {entry.key: entry.value for entry in node.metadata_props} for node in seen}
+    assert {name: entries["dovetail.device"] for name, entries in facts.items()} == wanted
 
 
 def test_nothing_asked_for_is_an_error(tiny_plan: Path) -> None:

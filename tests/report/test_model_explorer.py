@@ -14,7 +14,7 @@ from dovetail.lowering.joined import JoinedGraph, JoinedNode, describe_graph, jo
 from dovetail.plan import Plan, TensorSpec, read_plan
 from dovetail.report.model_explorer import render_model_explorer, render_overlays
 
-SSD = Path(__file__).parents[2] / "sample_models/ssd_detector.onnx"
+SAMPLE_MODELS = sorted((Path(__file__).parents[2] / "sample_models").glob("*.onnx"))
 EXPLORER = os.environ.get("DOVETAIL_MODEL_EXPLORER", "")
 
 FEATURES = TensorSpec("features", "float16", (1, 8, 16, 16))
@@ -174,9 +174,10 @@ def test_tables_have_devices_and_bytes_of_known_size(plan: Plan) -> None:
     not EXPLORER,
     reason="DOVETAIL_MODEL_EXPLORER names no Python that has the package ai-edge-model-explorer",
 )
-def test_model_explorers_own_classes_take_all_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", SAMPLE_MODELS, ids=lambda model: model.stem)
+def test_model_explorers_own_classes_take_all_of_it(model: Path, tmp_path: Path) -> None:
     options = CompileOptions(solver="greedy")
-    folder = compile_model(SSD, "qualcomm-hexagon-htp", options).save(tmp_path / "ssd.plan")
+    folder = compile_model(model, "qualcomm-hexagon-htp", options).save(tmp_path / "sample.plan")
     plan = read_plan(folder)
     graph = describe_graph(join_partitions(plan, folder))
     files = {"graph": render_model_explorer(plan, graph), **render_overlays(plan, graph)}
