@@ -44,8 +44,8 @@ EXHIBITS: Final = (
         "ssd_detector",
         "qualcomm-hexagon-htp",
         "Detector on a phone",
-        "The usual picture: the NPU takes the convolutions, and the post-processing stays on the CPU. Part of it has to "
-        "(the number of detections is data), part of it is only cheaper there.",
+        "The usual picture: the NPU takes the convolutions, and the post-processing stays on the CPU. Part of it has "
+        "to (the number of detections is data), part of it is only cheaper there.",
     ),
     Exhibit(
         "transformer",
@@ -130,8 +130,8 @@ def _index() -> str:
         _MARK,
         "# Gallery",
         "",
-        "Reports of the [sample models](../quickstart.md), each on a machine that it might be meant for. All figures are "
-        "modelled.",
+        "Reports of the [sample models](../quickstart.md), each on a machine that it might be meant for. All figures "
+        "are modelled.",
         "",
         "| | model | target |",
         "|---|---|---|",
