@@ -119,6 +119,15 @@ def test_a_child_that_hangs_is_stopped_after_its_time(shop: Workshop) -> None:
     assert serves(shop) != before
 
 
+def test_another_thread_can_end_what_is_waited_for(shop: Workshop) -> None:
+    shop.stop()  # nothing is there yet
+    before = serves(shop)
+    threading.Timer(SHORT, shop.stop).start()
+    with pytest.raises(NoAnswer, match=r"^it crashed \(signal 9\)$"):
+        shop.ask({"do": "hang"}, LONG)
+    assert serves(shop) != before
+
+
 def test_an_output_that_is_closed_by_a_child_that_lives_on_is_a_crash(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

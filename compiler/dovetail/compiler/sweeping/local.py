@@ -68,7 +68,7 @@ def serve(shop: Workshop, job: SweepJob, limit_s: float) -> SweepRecord:
     problem = ""
     for _ in range(_STARTS):
         try:
-            return SweepRecord(**shop.ask(request, limit_s))
+            return SweepRecord(**shop.ask(request, min(limit_s, threading.TIMEOUT_MAX)))
         except NoAnswer as lost:
             return job.failed(_why_lost(lost, limit_s))
         except LoweringError as error:
