@@ -106,6 +106,15 @@ class TestExitCodes:
         for value in MALFORMED[option]:
             assert option in error_of(check(costed, f"{option}={value}"))
 
+    def test_the_same_in_pyproject(self, costed: Path, project: Path, option: str) -> None:
+        for value, code in ((HOLDS[option], 0), (MISSED[option], 1), ("'many'", 2), ("true", 2), ("-1", 2), ("nan", 2)):
+            project.write_text(f"[tool.dovetail.check]\n{option.removeprefix('--')} = {value}\n")
+            result = check(costed)
+
+            assert result.exit_code == code, value
+            if code == 2:
+                assert option.removeprefix("--") in error_of(result)
+
     def test_symbolic_size_or_missing_cost_model_is_no_success(self, tiny_plan: Path, option: str) -> None:
         known = option in ("--min-npu-ops", "--max-partitions")
 
