@@ -32,14 +32,16 @@ _CONFIGURED: Final = (*_BUDGETS, "baseline", "tolerance", "target")
 
 @click.command("check")
 @click.argument("plan", type=FilePath())
-@click.option("--min-npu-ops", type=_SHARE, help="Least share of the operators on the NPU, 0 to 1.")
-@click.option("--min-npu-time", type=_SHARE, help="Least share of the predicted time on the NPU, 0 to 1.")
-@click.option("--max-partitions", type=_COUNT, help="Most partitions.")
-@click.option("--max-boundary-bytes", type=_COUNT, help="Most bytes that cross between devices.")
-@click.option("--max-latency-ms", type=_AMOUNT, help="Longest predicted time of a request.")
-@click.option("--max-energy-mj", type=_AMOUNT, help="Most predicted energy of a request.")
+@click.option("--min-npu-ops", type=_SHARE, metavar="F", help="Least share of the operators on the NPU.")
+@click.option("--min-npu-time", type=_SHARE, metavar="F", help="Least share of the predicted time on the NPU.")
+@click.option("--max-partitions", type=_COUNT, metavar="N", help="Most partitions.")
+@click.option("--max-boundary-bytes", type=_COUNT, metavar="N", help="Most bytes that cross between devices.")
+@click.option("--max-latency-ms", type=_AMOUNT, metavar="F", help="Longest predicted time of a request.")
+@click.option("--max-energy-mj", type=_AMOUNT, metavar="F", help="Most predicted energy of a request.")
 @click.option("--baseline", type=FilePath(), metavar="OLD.plan", help="Nothing may be worse than in this plan.")
-@click.option("--tolerance", type=_AMOUNT, help="With --baseline: percent that a figure may be worse.  [default: 0]")
+@click.option(
+    "--tolerance", type=_AMOUNT, metavar="F", help="With --baseline: percent that a figure may be worse. [default: 0]"
+)
 @click.option(
     "-t", "--target", type=TargetRef(), metavar="TARGET[:VARIANT]", help="Refuse a plan for any other target."
 )

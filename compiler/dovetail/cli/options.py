@@ -272,7 +272,14 @@ _PLACING: Sequence[Callable[[Any], Any]] = (
         show_default=True,
         help="greedy: each operator on the first device that takes it, as other tools do.",
     ),
-    click.option("--gap", type=_POSITIVE, default=1e-4, show_default=True, help="Relative gap that is good enough."),
+    click.option(
+        "--gap",
+        type=_POSITIVE,
+        metavar="F",
+        default=1e-4,
+        show_default=True,
+        help="Relative gap to the optimum that is good enough.",
+    ),
     click.option(
         "--time-limit",
         "time_limit_s",
@@ -280,7 +287,7 @@ _PLACING: Sequence[Callable[[Any], Any]] = (
         metavar="S",
         default=20.0,
         show_default=True,
-        help="Of the solver.",
+        help="Seconds that the solver may take.",
     ),
 )
 _VERIFYING: Sequence[Callable[[Any], Any]] = (

@@ -21,7 +21,7 @@ from dovetail.cli.output import check_folder, write_text
     help="The value of an input. Repeatable.",
 )
 @click.option("--random", "seed", metavar="SEED", type=click.IntRange(min=0), help="Make up the other inputs.")
-@click.option("--output", type=FilePath(), metavar="FILE.npz", help="Write the outputs to a file.")
+@click.option("-o", "--output", type=FilePath(), metavar="FILE.npz", help="Write the outputs to a file.")
 @click.option(
     "--repeat",
     type=click.IntRange(min=0),

@@ -68,7 +68,7 @@ def _variants(target: "Target") -> str:
     return f"{target.variant} +{others}" if others > 0 else target.variant
 
 
-@command.command("show")
+@command.command("show", short_help="Show a target's devices: figures, rules and operators.")
 @click.argument("target", metavar="NAME[:VARIANT]", type=TargetRef())
 def show_target(target: str) -> None:
     """Show a target's devices: figures, rules and operators, each with its limits."""
@@ -79,7 +79,7 @@ def show_target(target: str) -> None:
     click.echo(draw(lines, screen.width(), screen.color()), nl=False)
 
 
-@command.command("check")
+@command.command("check", short_help="Name every mistake of a target FILE.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.pass_context
 def check_file(context: click.Context, file: Path) -> None:
@@ -97,7 +97,7 @@ def check_file(context: click.Context, file: Path) -> None:
     click.echo(f"ok: {report.devices} devices, {report.operators} operators")
 
 
-@command.command("probe")
+@command.command("probe", short_help="Ask the vendor's compiler about every operator of MODEL.")
 @click.argument("target", metavar="TARGET[:VARIANT]", type=TargetRef())
 @click.argument("model", type=FilePath())
 @loading_options

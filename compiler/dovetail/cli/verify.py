@@ -28,13 +28,16 @@ DEVICE_TOLERANCE: Final = 1e-2
 @click.command("verify")
 @click.argument("plan", type=FilePath())
 @click.argument("model", type=FilePath())
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random inputs to try.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Random inputs to try."
+)
 @click.option(
     "--inputs", type=FilePath(), metavar="FILE.npz", help="Use these inputs, by name, instead of random ones."
 )
 @click.option(
     "--tolerance",
     type=FiniteNumber(min=0),
+    metavar="F",
     help=f"Largest absolute error. [default: {EXACT_TOLERANCE:g} if all ran on the CPU in fp32, "
     f"else {DEVICE_TOLERANCE:g}; for a model that --quantize has made int8, the signal to noise that it was bound to]",
 )
