@@ -13,7 +13,7 @@ Point = tuple[float, float]
 Size = tuple[float, float]
 Edge = tuple[int, int]
 
-_GAP: Final = 48.0
+_GAP: Final = 60.0
 """Between two columns, where no edge goes from one to the other."""
 _LANE: Final = 7.0
 """Between two edges from one column to the next."""

@@ -142,10 +142,10 @@ def time_bar(plan: Plan, report: Report) -> list[Segment]:
         return []
     parts = [(each.latency_ms or 0.0, time_text(each.latency_ms)) for each in report.devices]
     between = sum(each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost)
-    return _bar(plan, [*parts, (between, time_text(between))])
+    return _bar(plan, [*parts, (between, time_text(between))], shares=False)
 
 
-def _bar(plan: Plan, parts: list[tuple[float, str]]) -> list[Segment]:
+def _bar(plan: Plan, parts: list[tuple[float, str]], shares: bool = True) -> list[Segment]:
     total = sum(value for value, _ in parts)
     kinds: list[DeviceKind | str] = [*(device.kind for device in plan.devices), "transfer"]
     names = [*(device.id for device in plan.devices), "transfers"]
@@ -154,7 +154,8 @@ def _bar(plan: Plan, parts: list[tuple[float, str]]) -> list[Segment]:
     for (value, text), kind, name, mark in zip(parts, kinds, names, marks, strict=False):
         if value > 0:
             width = 100 * value / total
-            made.append(Segment(kind, mark, name, f"{text}, {_percent(value / total)}", start, width))
+            share = f", {_percent(value / total)}" if shares else ""
+            made.append(Segment(kind, mark, name, text + share, start, width))
             start += width
     return made
 

@@ -127,10 +127,17 @@ const start = () => {
   startTables();
   paintAgain();
   dark.addEventListener("change", paintAgain);
-  let width = 0;
+  let before = size();
   new ResizeObserver(() => {
-    if (width && width !== viewer.canvas.clientWidth) viewer.camera = firstCamera(viewer.scene);
-    width = viewer.canvas.clientWidth;
+    const now = size();
+    if (viewer.moved) {
+      viewer.camera.x += (now.width - before.width) / 2;
+      viewer.camera.y += (now.height - before.height) / 2;
+    } else {
+      cancelAnimationFrame(flight);
+      viewer.camera = firstCamera(viewer.scene);
+    }
+    before = now;
     redraw();
     if (hasTimes()) redrawTimeline();
   }).observe(viewer.canvas);

@@ -251,6 +251,7 @@ const labelEdge = (pen, scene, edge) => {
   if (!edge.first) return;
   if (scene.kind[edge.from] !== KIND.partition && scene.kind[edge.to] !== KIND.partition) return;
   const total = edge.tensors.reduce((sum, each) => (sum === null ? null : add(sum, data.tensors[each][2])), 0);
+  if (total === null) return;
   const color = isCrossing(scene, edge) ? palette.crossing : palette.muted;
   label(pen, bytesText(total), ...labelPlace(scene, edge), "center", color);
 };

@@ -2,8 +2,9 @@
 
 const PAGE = 200;
 
-// A column: title, value to sort and search by, cell to show, and whether it is a number.
-const column = (title, value, cell = null, numeric = false) => ({ title, value, cell: cell || value, numeric });
+// A column: title, value to sort and search by, cell to show, whether it is a number, and a class of its cells.
+const column = (title, value, cell = null, numeric = false, look = "") =>
+  ({ title, value, cell: cell || value, numeric, look: numeric ? "number" : look });
 
 const amountColumn = (title, value, text, source) =>
   column(title, value, (each) => (value(each) === null ? "" : figure(text(value(each)), source(each))), true);
@@ -18,7 +19,7 @@ class Table {
     this.filter = "";
     this.body = element("tbody");
     this.heads = columns.map((each, number) =>
-      element("th", { scope: "col", class: each.numeric ? "number" : "" },
+      element("th", { scope: "col", class: each.look },
         element("button", { type: "button", onclick: () => this.sort(number) }, each.title)),
     );
     this.more = element("button", { type: "button", class: "more", onclick: () => this.showMore() });
@@ -80,8 +81,8 @@ class Table {
   }
 
   line(each) {
-    const cells = this.columns.map(({ cell, numeric }) => {
-      const made = element("td", { class: numeric ? "number" : "" });
+    const cells = this.columns.map(({ cell, look }) => {
+      const made = element("td", { class: look });
       made.append(cell(each) ?? "");
       return made;
     });
@@ -122,7 +123,7 @@ const partitionColumns = () => [
 
 const transferColumns = () => [
   column("Tensor", (each) => each.tensor.name, (each) => toGraph(each.tensor.name, () => goToTensor(each.tensor.number))),
-  column("Type", (each) => each.tensor.type),
+  column("Type", (each) => each.tensor.type, null, false, "line"),
   column("From", (each) => each.from.id, (each) => deviceLabel(each.from)),
   column("To", (each) => each.to.id, (each) => deviceLabel(each.to)),
   column("Read by", (each) => each.readers.map((number) => partitions[number].id).join(", ") || "the caller"),
@@ -135,20 +136,20 @@ const shareOfTime = (each) => (data.latency ? (100 * unitCost(each).latency) / (
 
 const awayColumns = () => [
   column("Operator", (each) => each.name, (each) => toGraph(each.name, () => goToOperator(each.number))),
-  column("Type", (each) => each.type),
+  column("Type", (each) => each.type, null, false, "line"),
   column("Device", (each) => each.partition.device.id, (each) => deviceLabel(each.partition.device)),
   amountColumn("Time", (each) => unitCost(each).latency, timeText, sourceOf),
   column("Share", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
   column("Code", (each) => reasonOf(each).code || reasonOf(each).rule, (each) => codeLink(reasonOf(each))),
-  column("Rule", (each) => reasonOf(each).rule),
-  column("Got", (each) => reasonOf(each).got),
-  column("Allowed", (each) => reasonOf(each).allowed),
-  column("Why and what to do", (each) => `${reasonOf(each).words} ${reasonOf(each).fix}`, whyCell),
+  column("Rule", (each) => reasonOf(each).rule, null, false, "line"),
+  column("Got", (each) => reasonOf(each).got, null, false, "words"),
+  column("Allowed", (each) => reasonOf(each).allowed, null, false, "words"),
+  column("Why and what to do", (each) => `${reasonOf(each).words} ${reasonOf(each).fix}`, whyCell, false, "because"),
 ];
 
 const whyCell = (each) => {
   const reason = reasonOf(each);
-  return element("div", { class: "because" }, element("p", {}, reason.words),
+  return element("div", {}, element("p", {}, reason.words),
     reason.fix ? element("p", {}, element("b", {}, "Fix: "), reason.fix) : "");
 };
 

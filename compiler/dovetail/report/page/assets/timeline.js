@@ -139,12 +139,13 @@ const drawPartition = (pen, each) => {
   pen.fillText(shown, begin + 9, y + BAR / 2 + 0.5);
 };
 
-// From the end of the partition that makes a tensor, or the beginning, to that of its first reader.
+// From the end of the partition that makes a tensor to the start of its first reader; what the caller feeds comes from
+// the upper edge, and what goes to the caller ends there.
 const drawTransfer = (pen, each, dense) => {
   const maker = partitionMakers.has(each.tensor.number) ? partitions[partitionMakers.get(each.tensor.number)] : null;
   const reader = each.readers.map((number) => partitions[number]).sort((a, b) => a.start - b.start)[0];
   const last = reader ? reader.start : timeline.end;
-  const first = Math.max(maker ? maker.end : 0, Math.min(last, last - (each.latency || 0)));
+  const first = maker ? maker.end : Math.max(0, last - (each.latency || 0));
   const [from, to] = [across(Math.min(first, last)), across(last)];
   const target = reader ? laneOf(reader.device) : -1;
   const origin = maker ? laneOf(maker.device) : target;

@@ -27,6 +27,7 @@ const viewer = {
   hovered: -1,
   found: new Set(),
   frame: 0,
+  moved: false, // since the level was opened, by the reader or for a selection
   drawn: 0,
   listeners: [],
 };
@@ -81,6 +82,7 @@ const firstCamera = (scene) => {
 
 let flight = 0;
 const flyTo = (camera) => {
+  viewer.moved = true;
   cancelAnimationFrame(flight);
   const from = { ...viewer.camera };
   if (calm.matches || document.hidden) {
@@ -100,6 +102,7 @@ const flyTo = (camera) => {
 };
 
 const zoomBy = (factor, x = size().width / 2, y = size().height / 2) => {
+  viewer.moved = true;
   cancelAnimationFrame(flight);
   const { camera } = viewer;
   const zoom = Math.min(MOST_ZOOM, Math.max(leastZoom(), camera.zoom * factor));
@@ -110,6 +113,7 @@ const zoomBy = (factor, x = size().width / 2, y = size().height / 2) => {
 };
 
 const panBy = (x, y) => {
+  viewer.moved = true;
   cancelAnimationFrame(flight);
   const { camera, scene } = viewer;
   const { width, height } = size();
@@ -154,7 +158,9 @@ const open = (level, partition = -1) => {
   viewer.selected = -1;
   hover(-1);
   viewer.found = new Set();
-  viewer.camera = viewer.cameras.get(`${level} ${viewer.partition}`) || firstCamera(viewer.scene);
+  const known = viewer.cameras.get(`${level} ${viewer.partition}`);
+  viewer.camera = known || firstCamera(viewer.scene);
+  viewer.moved = known !== undefined;
   map.scene = null;
   changed();
   const where = level === "top" ? "All partitions" : `${partitions[partition].id}, ${LEVEL_NAMES[level]}`;
