@@ -133,10 +133,14 @@ def _index() -> str:
         "Reports of the [sample models](../quickstart.md), each on a machine that it might be meant for. All figures "
         "are modelled.",
         "",
-        "| | model | target |",
-        "|---|---|---|",
+        "| report | model | target | |",
+        "|---|---|---|---|",
     ]
-    lines += [f"| [{each.title}]({each.model}.md) | `{each.model}.onnx` | `{each.target}` |" for each in EXHIBITS]
+    lines += [
+        f"| [{each.title}]({each.model}.md) | `{each.model}.onnx` | `{each.target}` "
+        f"| [![The page of the report]({each.model}.png){{width=240}}]({each.model}.md) |"
+        for each in EXHIBITS
+    ]
     return "\n".join(lines) + "\n"
 
 
