@@ -87,7 +87,7 @@ def test_missing_pytorch_names_the_extra(plan_from_text: PlanFromText, monkeypat
 
 def test_strict_raises_for_a_missing_device(plan_from_text: PlanFromText) -> None:
     with pytest.raises(
-        RunError, match=r"partition '000-npu': device 'npu' is missing, .*; strict mode allows no other"
+        RunError, match=r"partition '000-npu': device 'npu' is missing, .*, and strict mode allows no other"
     ):
         Executor(plan_from_text(RELU, NEG, devices=[ABSENT]), strict=True)
 
@@ -132,7 +132,7 @@ def test_an_error_of_the_operator_itself_ends_at_the_cpu(plan_from_text: PlanFro
     gather = "cpu: p (int64[1] x) => (float[1] y) <float[2] w = {1, 2}> { y = Gather(w, x) }"
     with Executor(plan_from_text(gather)) as executor:
         with pytest.raises(
-            RunError, match=r"partition '000-cpu': device 'cpu' failed while it ran, .*; no other device"
+            RunError, match=r"partition '000-cpu': device 'cpu' failed while it ran, .*, and no other device"
         ):
             executor.run({"x": np.array([7])})
         assert executor.run({"x": np.array([1])})["y"].tolist() == [2]
@@ -144,7 +144,7 @@ def test_inputs_on_which_every_device_fails_move_nothing(
     pretender = replace(ABSENT, backend=BackendSpec("CPUExecutionProvider"))
     gather = "npu: p (int64[1] x) => (float[1] y) <float[2] w = {1, 2}> { y = Gather(w, x) }"
     with Executor(plan_from_text(gather, devices=[pretender])) as executor:
-        with pytest.raises(RunError, match=r"device 'cpu' failed while it ran, .*; no other device"):
+        with pytest.raises(RunError, match=r"device 'cpu' failed while it ran, .*, and no other device"):
             executor.run({"x": np.array([7])})
         assert set(executor.placement.values()) <= NPU
         assert executor.events == []

@@ -132,7 +132,7 @@ def test_a_cpu_that_hangs_is_an_error(plan: Path, own_device: OwnDevice, plan_fr
     own_device.hangs.add("000")
     cpu = PlanDevice("npu", "cpu", "a CPU of the test's own", BackendSpec("OwnBackend"))
     only = plan_from_text(RELU.replace(" a)", " y)").replace("{ a", "{ y"), devices=[cpu], path=plan.parent / "b.plan")
-    message = r"device 'npu' did not end its run, no answer within 0\.2 s; strict mode"
+    message = r"device 'npu' did not end its run, no answer within 0\.2 s, and strict mode"
     with Executor(only, timeout_s=0.2, strict=True) as executor, pytest.raises(RunError, match=message):
         executor.run({"x": X})
 

@@ -116,9 +116,9 @@ class Devices:
         device, *rest = ladder
         what = _what_happened(partition, device, kind, cause)
         if self.options.strict:
-            raise RunError(f"{what}; strict mode allows no other device, leave it out to fall back")
+            raise RunError(f"{what}, and strict mode allows no other device; leave it out to fall back")
         if not rest:
-            raise RunError(f"{what}, and no other device may run it; compile the model again")
+            raise RunError(f"{what}, and no other device may run it; check the inputs, or compile the model again")
         return Event(kind, partition, device, rest[0], cause)
 
     def record(self, events: Sequence[Event]) -> None:

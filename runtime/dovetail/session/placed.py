@@ -31,7 +31,7 @@ def tell_placement(plan: Plan, kind: DeviceKind | None, *, strict: bool) -> None
     taken = f"{len(operators) - len(elsewhere)} of {len(operators)} operators are on the {device.kind.upper()}"
     line = f"{subject}: {taken}; {verdict_line(plan, device.id)}"
     if strict and len(elsewhere) == len(operators):
-        raise RunError(f"{line}; strict mode allows no other device, leave it out to fall back")
+        raise RunError(f"{line}, and strict mode allows no other device; leave it out to fall back")
     _logger.warning(line)
 
 

@@ -102,7 +102,7 @@ def _checked_paths(models: Sequence[str | Path]) -> list[Path]:
 def _described(refs: Sequence[str], options: CompileOptions) -> list[Target]:
     """The targets, each with the overlays and costs that were made for it."""
     if not refs:
-        raise TargetError("sweep: needs at least one target; `dovetail targets` lists them")
+        raise TargetError("sweep: needs at least one target; choose one of 'dovetail targets'")
     named: dict[str, str] = {}
     for ref in refs:
         name = load_target(ref).ref
