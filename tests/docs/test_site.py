@@ -22,6 +22,7 @@ LOADED: Final = {
     ("form", "action"),
 }
 """What a browser asks for by itself; of `link` elements all but those that are only an address."""
+OUTSIDE: Final = ("README.md", "CONTRIBUTING.md", "sample_models/README.md")
 ADDRESSES: Final = {"canonical", "next", "prev"}
 
 
@@ -72,6 +73,13 @@ def test_links_and_their_anchors_lead_somewhere(site: Path, pages: dict[Path, Pa
     lost = [f"{path.relative_to(site)}: {link}" for path, page in pages.items() for link in page.links]
     assert len(lost) > 1000  # the navigation alone
     assert [at for at, ok in zip(lost, _resolved(site, pages), strict=True) if not ok] == []
+
+
+def test_links_of_the_pages_outside_the_site_lead_to_files() -> None:
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in OUTSIDE}
+    links = [(name, link) for name, text in texts.items() for link in re.findall(r"\]\((?!https:)([^)#]+)", text)]
+    assert links
+    assert [(name, link) for name, link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
