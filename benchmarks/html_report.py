@@ -11,6 +11,7 @@ those for 10,000 operators on a machine of two cores, without a GPU.
 """
 
 import argparse
+import gc
 import shutil
 import sys
 import tempfile
@@ -129,6 +130,9 @@ def told(figures: dict[str, float], with_limits: bool) -> list[str]:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
+    from dovetail.cli.main import COLLECT_AFTER
+
+    gc.set_threshold(COLLECT_AFTER)  # as the command line does it
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--chromium", default=shutil.which("chromium"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dovetail.plan import best_single, bound_words
-from dovetail.plan.codes import Code, find_code
+from dovetail.plan.codes import Code, code_of, find_code, label
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, DeviceKind, Plan
 from dovetail.report.certificate import certificate_rows
 from dovetail.report.figures import amount, proof
@@ -192,7 +192,7 @@ def gains(found: "Suggestions | None") -> list[Gain]:
         Gain(
             subject=f"the {each.operators} {each.op_type}" if each.operators > 1 else f"the {each.op_type}",
             device=each.device,
-            label=each.rule,
+            label=label(code_of(each.rule), each.rule),
             value=f"{amount(each.before, unit)} → {amount(each.after, unit)}",
             change=change(each.before, each.after),
             width=100 * each.after / each.before if each.before else 100.0,

@@ -89,6 +89,7 @@ const startPrint = () => {
     before = { theme: root.dataset.theme, camera: { ...viewer.camera } };
     root.dataset.theme = "light";
     readPalette();
+    palette.ground = palette.card;
     viewer.camera = fitCamera(viewer.scene);
     draw();
     if (hasTimes()) drawTimeline();

@@ -125,13 +125,17 @@ const panBy = (x, y) => {
 
 const fitAll = () => flyTo(fitCamera(viewer.scene));
 
+// Bring a box to the middle, as far as that leaves no empty half.
 const centre = (box) => {
   const { scene } = viewer;
   const { width, height } = size();
+  const edge = 28;
   const zoom = Math.max(0.85, Math.min(viewer.camera.zoom, 1.4));
+  const within = (wanted, whole, part) =>
+    part + 2 * edge <= whole ? (whole - part) / 2 : Math.min(edge, Math.max(whole - part - edge, wanted));
   flyTo({
-    x: width / 2 - zoom * (scene.x[box] + scene.w[box] / 2),
-    y: height / 2 - zoom * (scene.y[box] + scene.h[box] / 2),
+    x: within(width / 2 - zoom * (scene.x[box] + scene.w[box] / 2), width, zoom * scene.width),
+    y: within(height / 2 - zoom * (scene.y[box] + scene.h[box] / 2), height, zoom * scene.height),
     zoom,
   });
 };
@@ -196,7 +200,7 @@ const changed = () => {
 
 const select = (box, move = false) => {
   viewer.selected = box;
-  if (box >= 0 && (move || !isInSight(box))) centre(box);
+  if (box >= 0 && (!isInSight(box) || (move && viewer.camera.zoom < READABLE))) centre(box);
   changed();
   if (box >= 0) announce(wordsOf(viewer.scene, box).filter((word) => word).join(", "));
 };
