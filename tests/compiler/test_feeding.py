@@ -195,7 +195,7 @@ def test_a_file_is_one_sample_of_the_inputs_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "can't read .*No such file"),
+        (None, "file '.*': does not exist; check the path"),
         (b"", "is no NumPy file"),
         (b"text", "is no NumPy file"),
         (b"PK\x03\x04 and nothing behind", "is no NumPy file"),
