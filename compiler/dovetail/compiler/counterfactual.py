@@ -143,10 +143,8 @@ def pin_values(compilation: Compilation, options: CompileOptions, units: Sequenc
 
 def _pin(problem: Problem, placing: PlaceOptions, unit: int, device: int) -> Pin:
     is_taken = problem.allowed[unit][device]
-    if is_taken:
-        changed = replace(problem, pins={**problem.pins, unit: device})
-    else:
-        changed = _allow(problem, {unit}, device)
+    pinned = replace(problem, pins={**problem.pins, unit: device})
+    changed = pinned if is_taken else _allow(problem, {unit}, device)
     try:
         placed = place(changed, placing)
     except PartitionError as error:
