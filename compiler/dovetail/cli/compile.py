@@ -17,7 +17,8 @@ from dovetail.cli.options import (
     target_option,
     verify_options,
 )
-from dovetail.cli.output import check_folder
+from dovetail.cli.output import check_folder, write_text
+from dovetail.cli.page import page_of
 from dovetail.plan.atomic import check_replaceable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @placing_options
 @quantize_options
 @verify_options
+@click.option("--report", is_flag=True, help="Write the HTML report into the plan's folder too, as report.html.")
 def command(
     model: Path,
     target: str,
@@ -42,6 +44,7 @@ def command(
     verify_snr_db: float | None,
     verify_limit_s: float,
     learn: Path | None,
+    report: bool,
     **options: Any,
 ) -> None:
     """Compile MODEL for a target into an execution plan.
@@ -57,13 +60,16 @@ def command(
         raise click.UsageError("--verify-inputs, --verify-snr-db and --learn belong to --verify; add it")
     check_folder("--learn", learn)
     learnt: Sequence[OverlayPart] = ()
+    made = compile_options(**options)
     if verify:
         how = VerifyOptions(inputs=verify_inputs, snr_db=verify_snr_db, limit_s=verify_limit_s)
-        verified = compile_verified(model, target, compile_options(**options), how)
+        verified = compile_verified(model, target, made, how)
         compilation, learnt = verified.compilation, verified.learnt
     else:
-        compilation = compile_model(model, target, compile_options(**options))
+        compilation = compile_model(model, target, made)
     saved = compilation.save(final)
+    if report:
+        write_text(saved / "report.html", page_of(compilation, made), "report")
     click.echo(render_verdict(summarize(compilation.plan), screen.width(), screen.color()), nl=False)
     click.echo(f"written to {saved}")
     if learn is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from dovetail.cli.source import load_compilation, load_plan
 
 if TYPE_CHECKING:
+    from dovetail.compiler import Compilation, CompileOptions
     from dovetail.plan import Front
 
 
@@ -21,15 +22,20 @@ def html_page(source: Path, target: str | None, options: dict[str, Any], front: 
     Raises:
         ModelError, PlanError: as `load_plan`.
     """
-    from dovetail.report.page import render_page
-
     if source.is_dir():
         from dovetail.lowering.joined import describe_graph, join_partitions
+        from dovetail.report.page import render_page
 
         plan = load_plan(source, target, **options)
         return render_page(plan, describe_graph(join_partitions(plan, source)))
+    compilation, made = load_compilation(source, target, **options)
+    return page_of(compilation, made, front)
+
+
+def page_of(compilation: "Compilation", made: "CompileOptions", front: "Front | None" = None) -> str:
+    """Return the page of a compilation, made with these options."""
     from dovetail.compiler.counterfactual import suggest
     from dovetail.compiler.wiring import wire
+    from dovetail.report.page import render_page
 
-    compilation, made = load_compilation(source, target, **options)
     return render_page(compilation.plan, wire(compilation), suggest(compilation, made), front)

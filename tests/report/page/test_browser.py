@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.report.page.visiting import SAMPLES, Visit, write
+from tests.report.page.visiting import HOSTILE, SAMPLES, Visit, hostile_model, write
+
+from dovetail.report.words import printable
 
 Open = Callable[[Path], Visit]
 PAIRS = {
@@ -46,8 +48,8 @@ def point_at(page: Page, words: str) -> tuple[float, float]:
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
-    for down in range(12, int(box["height"]), 22):
-        for across in range(20, int(box["width"]), 40):
+    for down in range(12, int(box["height"]), 30):
+        for across in range(20, int(box["width"]), 60):
             x, y = box["x"] + across, box["y"] + down
             page.mouse.move(x, y)
             if page.locator("#tip").is_visible() and page.locator("#tip").inner_text().startswith(words):
@@ -173,6 +175,24 @@ def test_the_wheel_zooms_only_a_graph_that_was_chosen(detector: Page) -> None:
     detector.wait_for_timeout(200)
     assert detector.evaluate("() => scrollY") == top
     assert detector.locator("#graph").screenshot() != before
+
+
+def test_what_would_help_stands_beside_the_operators_it_would_help(written: Callable[[str], Path], visit: Open) -> None:
+    page = visit(written("transformer")).page
+    gain = page.locator(".gains .change").first.inner_text()
+    normalization = page.locator("#away tbody tr", has_text="LayerNormalization").first
+    assert gain in normalization.inner_text()
+    page.locator("#away th button", has_text="Gain").click()
+    expect(page.locator("#away tbody tr").first).to_contain_text("LayerNormalization")
+
+
+def test_hostile_names_are_text_everywhere(visit: Open, tmp_path: Path) -> None:
+    page = visit(write(hostile_model(tmp_path), PAIRS["transformer"], tmp_path)).page
+    for name in HOSTILE:
+        page.locator("#search").fill(printable(name))
+        page.keyboard.press("Enter")
+        expect(page.locator("#panel .name")).to_have_text(printable(name))
+    assert page.locator("img, #panel script").count() == 0
 
 
 def test_every_code_leads_to_its_explanation(page: Page) -> None:

@@ -6,13 +6,10 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
-from tests.conftest import model_from_text
-from tests.report.page.visiting import SAMPLES
+from tests.report.page.visiting import HOSTILE, SAMPLES, hostile_model
 
 from dovetail.compiler import Compilation, CompileOptions, compile_model, trace_pareto
 from dovetail.compiler.counterfactual import suggest
@@ -179,30 +176,9 @@ def test_bodies_of_control_flow_are_told() -> None:
     assert any(row[10] >= 0 for row in rows)
 
 
-HOSTILE = (
-    "</script><script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "\"quotes\" & 'quotes' {{ 7 * 7 }} ${1}",
-    "line\nbreak\x01\x1b[31m\x07",
-    "\u202eright to left\u2066",
-    "__proto__",
-)
-
-
-def hostile_model(folder: Path) -> Path:
-    model = model_from_text("m (float[1,4,8,8] x) => (float[1,4,8,8] y) { y = Relu(x) }")
-    relu = model.graph.node[0]
-    del model.graph.node[:]
-    source = "x"
-    for number, name in enumerate(HOSTILE):
-        last = number == len(HOSTILE) - 1
-        output = "y" if last else f"{name}{number}"
-        model.graph.node.append(onnx.helper.make_node(relu.op_type, [source], [output], name))
-        source = output
-    model.graph.doc_string = HOSTILE[0]
-    path = folder / "<b>hostile.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
+def test_a_page_made_without_suggestions_has_no_gains(compiled: Compilation, page: str) -> None:
+    assert data_of(page)["gains"]
+    assert data_of(render_page(compiled.plan))["gains"] == []
 
 
 @pytest.fixture(scope="module")

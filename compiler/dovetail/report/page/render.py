@@ -63,7 +63,7 @@ def render_page(
             style=Markup(style),
             script=Markup(script),
             policy=_policy(style, script),
-            data=Markup(script_json(_document(plan, graph))),
+            data=Markup(script_json(_document(plan, graph, suggestions))),
             plan=plan,
             report=report,
             headline=verdict.headline(plan, report),
@@ -83,7 +83,7 @@ def render_page(
     )
 
 
-def _document(plan: Plan, graph: "JoinedGraph | None") -> dict[str, Any]:
+def _document(plan: Plan, graph: "JoinedGraph | None", suggestions: "Suggestions | None") -> dict[str, Any]:
     """What the page's program works on."""
     texts = Texts()
     tensors = rows.Tensors(texts, plan, graph)
@@ -100,6 +100,7 @@ def _document(plan: Plan, graph: "JoinedGraph | None") -> dict[str, Any]:
         "scenes": scenes(plan, graph, tensors),
         "inputs": tensors.numbers(spec.name for spec in plan.inputs),
         "outputs": tensors.numbers(spec.name for spec in plan.outputs),
+        "gains": verdict.gain_rows(suggestions),
         "latency": plan.predicted.latency_ms,
         "source": plan.predicted.source,
         "sources": [[source.name, source.mark, source.meaning] for source in SOURCES],

@@ -202,6 +202,15 @@ def gains(found: "Suggestions | None") -> list[Gain]:
     ]
 
 
+def gain_rows(found: "Suggestions | None") -> list[list[str | float | int]]:
+    """Return operator type, rule, gain as a part of the objective's value, in words, and number of operators."""
+    return [
+        [each.op_type, each.rule, each.gain / each.before, change(each.before, each.after), each.operators]
+        for each in (found.best if found else ())
+        if each.before
+    ]
+
+
 def facts(plan: Plan, report: Report) -> list[tuple[str, str]]:
     """Return what else there is to say, as a word and a sentence each."""
     rows = [(label, text.plain) for label, text in certificate_rows(report)]

@@ -41,6 +41,7 @@ const welcomePanel = () => [
       element("li", {}, badge(each), element("span", {}, element("b", {}, each.id), ` ${each.name}`)),
     ),
     element("li", {}, element("span", { class: "stroke" }), "a tensor that crosses between devices"),
+    hasTimes() ? element("li", {}, mark(data.source), element("span", {}, `times are ${data.source}${data.source === "modelled" ? ", energies too" : ", energies modelled"}`)) : "",
   ),
   element("p", {}, "Click a partition to see what is inside. Keys, once the graph is chosen:"),
   element(
@@ -59,6 +60,7 @@ const partitionPanel = (each) => {
   const can = viewer.level === "top" && hasLevel("whole", each.number);
   return [
     ...title(each.id, deviceLabel(each.device), ` ${each.device.name}`),
+    hasLevel("whole", each.number) ? "" : element("p", {}, "This page was made without the model's graph: what is inside is not drawn."),
     can ? element("button", { class: "primary", type: "button", onclick: () => openPartition(each.number) }, "Open") : "",
     list([
       row("operators", each.operators.length.toLocaleString("en-US"), each.bodies ? `, ${each.bodies} in bodies` : ""),

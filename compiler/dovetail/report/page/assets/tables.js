@@ -132,7 +132,18 @@ const transferColumns = () => [
   amountColumn("Energy", (each) => each.energy, energyText, modelled),
 ];
 
-const shareOfTime = (each) => (data.latency ? (100 * unitCost(each).latency) / (1000 * data.latency) : null);
+const shareOfTime = (each) => {
+  const { latency } = unitCost(each);
+  return data.latency && latency !== null ? (100 * latency) / (1000 * data.latency) : null;
+};
+
+// What was found by solving again: how much less the whole would take if the device took all operators of this kind.
+const gainOf = (each) => data.gains.find(([type, rule]) => type === each.type && rule === reasonOf(each).rule) || null;
+
+const gainColumn = () => [
+  column("Gain", (each) => (gainOf(each) ? gainOf(each)[2] : null), (each) =>
+    gainOf(each) ? element("span", { class: "figure", title: `if all ${gainOf(each)[4]} like it were taken` }, gainOf(each)[3], mark("modelled")) : "", true),
+];
 
 const awayColumns = () => [
   column("Operator", (each) => each.name, (each) => toGraph(each.name, () => goToOperator(each.number))),
@@ -140,12 +151,17 @@ const awayColumns = () => [
   column("Device", (each) => each.partition.device.id, (each) => deviceLabel(each.partition.device)),
   amountColumn("Time", (each) => unitCost(each).latency, timeText, sourceOf),
   column("Share", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
-  column("Code", (each) => reasonOf(each).code || reasonOf(each).rule, (each) => codeLink(reasonOf(each))),
-  column("Rule", (each) => reasonOf(each).rule, null, false, "line"),
+  ...(data.gains.length ? gainColumn() : []),
+  column("Code and rule", (each) => `${reasonOf(each).code} ${reasonOf(each).rule}`, codeCell, false, "line"),
   column("Got", (each) => reasonOf(each).got, null, false, "words"),
   column("Allowed", (each) => reasonOf(each).allowed, null, false, "words"),
   column("Why and what to do", (each) => `${reasonOf(each).words} ${reasonOf(each).fix}`, whyCell, false, "because"),
 ];
+
+const codeCell = (each) => {
+  const reason = reasonOf(each);
+  return element("span", {}, codeLink(reason), reason.code ? ` ${reason.rule}` : "");
+};
 
 const whyCell = (each) => {
   const reason = reasonOf(each);
