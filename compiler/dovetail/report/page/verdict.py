@@ -101,6 +101,8 @@ def tiles(plan: Plan, report: Report) -> Iterator[Tile]:
 
 
 def _against(best: Alternative, mine: float, theirs: float, text: Callable[[float], str]) -> str:
+    if mine == theirs:
+        return f"the same as {best.name}"
     return f"{best.name}: {text(theirs)}, here {change(theirs, mine)}"
 
 

@@ -29,10 +29,18 @@ class Scene {
       told.add(key);
       if (tail) stubs.set(from, (stubs.get(from) || 0) + 1);
       const all = Array.isArray(tensors) ? tensors : [tensors];
-      return { from, to, tensors: all, points, tail: tail || null, first, ...boundsOf(points, tail) };
+      return { from, to, tensors: all, points, tail: tail || null, first };
     });
     this.stubs = stubs;
-    this.bounds = new Float32Array(this.edges.flatMap(({ left, top, right, bottom }) => [left, top, right, bottom]));
+    this.pieces = []; // of an edge, or of its two tails; those that leave one box alike are one
+    const limits = [];
+    for (const edge of this.edges) {
+      for (const points of edge.tail ? (edge.first ? [edge.points, edge.tail] : [edge.tail]) : [edge.points]) {
+        this.pieces.push(edge);
+        limits.push(...boundsOf(points));
+      }
+    }
+    this.bounds = new Float32Array(limits);
     this.grid = new Map();
     for (let i = 0; i < count; i += 1) {
       this.cells(this.x[i], this.y[i], this.x[i] + this.w[i], this.y[i] + this.h[i], (cell) => {
@@ -97,17 +105,15 @@ const deviceKindOf = (scene, i) => {
   return "host";
 };
 
-const boundsOf = (points, tail) => {
+const boundsOf = (points) => {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const list of [points, tail || []]) {
-    for (let i = 0; i < list.length; i += 2) {
-      left = Math.min(left, list[i]);
-      right = Math.max(right, list[i]);
-      top = Math.min(top, list[i + 1]);
-      bottom = Math.max(bottom, list[i + 1]);
-    }
+  for (let i = 0; i < points.length; i += 2) {
+    left = Math.min(left, points[i]);
+    right = Math.max(right, points[i]);
+    top = Math.min(top, points[i + 1]);
+    bottom = Math.max(bottom, points[i + 1]);
   }
-  return { left, top, right, bottom };
+  return [left, top, right, bottom];
 };
 
 // Words of a box: [title, second line, third line].
@@ -155,12 +161,12 @@ const drawScene = (pen, scene, camera, size, state) => {
 
 // Edges that are in sight and larger than a few pixels.
 const seenEdges = (scene, view, zoom) => {
-  const { bounds: at, edges } = scene;
-  const found = [];
+  const { bounds: at, pieces } = scene;
+  const found = new Set();
   const least = 3 / zoom;
-  for (let i = 0, e = 0; e < edges.length; i += 4, e += 1) {
+  for (let i = 0, piece = 0; piece < pieces.length; i += 4, piece += 1) {
     if (at[i] > view.right || at[i + 2] < view.left || at[i + 1] > view.bottom || at[i + 3] < view.top) continue;
-    if (at[i + 2] - at[i] >= least || at[i + 3] - at[i + 1] >= least) found.push(edges[e]);
+    if (at[i + 2] - at[i] >= least || at[i + 3] - at[i + 1] >= least) found.add(pieces[piece]);
   }
   return found;
 };
