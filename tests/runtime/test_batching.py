@@ -137,7 +137,7 @@ def test_an_output_without_rows_can_not_be_cut(tmp_path: Path) -> None:
 
 def test_no_rows_and_wrong_feeds_are_errors(tmp_path: Path) -> None:
     with Executor(compiled(tmp_path)) as executor:
-        with pytest.raises(RunError, match="got 0; a batch has 1 to"):
+        with pytest.raises(RunError, match="got 0; give a batch of 1 to"):
             executor.run(feeds(0))
         with pytest.raises(RunError, match="input 'scale': no value given"):
             executor.run({"x": feeds(5)["x"]})
