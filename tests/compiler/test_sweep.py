@@ -263,7 +263,10 @@ def test_worker_that_is_killed_costs_its_own_row(jobs: int) -> None:
         # a row that it had answered already is fetched, and the next one given to it
         threading.Timer(0.5, os.kill, (process, signal.SIGKILL)).start()
 
-    got, wanted = swept_with(kill, LocalEngine(jobs=jobs))
+    for _ in range(5):  # on a busy machine all rows may be done before the process gets another one
+        got, wanted = swept_with(kill, LocalEngine(jobs=jobs))
+        if any(record.error for record in got):
+            break
 
     (lost,) = [number for number, record in enumerate(got) if record.error]
     assert got[lost].error == ("its process was killed, as the system does where memory runs out; use fewer --jobs")
