@@ -114,10 +114,15 @@ def branching(name: str, a: str, b: str) -> list[onnx.NodeProto]:
     ]
 
 
-@given(which=st.integers(0, len(SAMPLES) + RANDOM_MODELS - 1), optimize=st.booleans(), data=st.data())
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @pytest.mark.timeout(600)
-def test_a_random_cut_equals_the_whole(which: int, optimize: bool, data: st.DataObject) -> None:
+@pytest.mark.parametrize("examples", [150, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_random_cut_equals_the_whole(examples: int) -> None:
+    search = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    cuts = given(which=st.integers(0, len(SAMPLES) + RANDOM_MODELS - 1), optimize=st.booleans(), data=st.data())
+    search(cuts(cut_and_compare))()
+
+
+def cut_and_compare(which: int, optimize: bool, data: st.DataObject) -> None:
     graph = loaded(which)
     units = units_of(graph)
     devices = data.draw(st.lists(st.sampled_from(DEVICES), min_size=len(units), max_size=len(units)))
