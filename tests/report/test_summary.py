@@ -20,6 +20,16 @@ def test_transfers_of_symbolic_size_are_counted_apart(plan: Plan) -> None:
     assert summarize(plan).totals == TransferTotals(count=3, bytes=12288 + 4096, unknown=1)
 
 
+def test_transfers_are_told_with_the_sum_of_their_predicted_times(plan: Plan) -> None:
+    cost = {"latency_us": 250.0, "energy_uj": 1.0}
+    timed = dataclasses.replace(plan, transfers=tuple(dataclasses.replace(each, cost=cost) for each in plan.transfers))
+
+    assert summarize(timed).totals.latency_ms == 0.75
+    text = render_text(summarize(timed))
+    assert "transfers   3, 16.4 kB + ? for 1 of symbolic size, 0.75 ms" in text
+    assert "us   read by" in text
+
+
 def test_boundary_with_a_symbolic_tensor_has_no_size(plan: Plan) -> None:
     first, second = summarize(plan).partitions
 

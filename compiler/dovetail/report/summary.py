@@ -89,6 +89,8 @@ class TransferTotals:
     """Sum over the tensors of known size."""
     unknown: int
     """Number of tensors of symbolic size, which `bytes` leaves out."""
+    latency_ms: float | None = None
+    """Sum of the predicted times; None without a figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,9 @@ def boundary(tensors: tuple[TensorSpec, ...]) -> Boundary:
 
 def _transfer_totals(plan: Plan) -> TransferTotals:
     known = [transfer.bytes for transfer in plan.transfers if transfer.bytes is not None]
-    return TransferTotals(len(plan.transfers), sum(known), len(plan.transfers) - len(known))
+    times = [transfer.cost["latency_us"] / 1e3 for transfer in plan.transfers if transfer.cost]
+    between = sum(times) if times else None
+    return TransferTotals(len(plan.transfers), sum(known), len(plan.transfers) - len(known), between)
 
 
 def _bodies(plan: Plan) -> tuple[Body, ...]:

@@ -97,13 +97,14 @@ def _times(report: Report) -> Iterator[tuple[str, Text]]:
 
 
 def transfer_text(totals: TransferTotals) -> str:
-    """Return how many tensors cross and their bytes."""
+    """Return how many tensors cross, their bytes, and the time that it takes."""
     if not totals.count:
         return "none"
+    time = "" if totals.latency_ms is None else f", {totals.latency_ms:.3g} ms"
     if totals.unknown == totals.count:
-        return f"{totals.count}, {UNKNOWN} bytes (symbolic sizes)"
+        return f"{totals.count}, {UNKNOWN} bytes (symbolic sizes){time}"
     rest = f" + {UNKNOWN} for {totals.unknown} of symbolic size" if totals.unknown else ""
-    return f"{totals.count}, {size_text(totals.bytes)}{rest}"
+    return f"{totals.count}, {size_text(totals.bytes)}{rest}{time}"
 
 
 def _top_causes(report: Report) -> Iterator[tuple[bool, Text]]:
@@ -224,13 +225,16 @@ def _transfers(report: Report) -> Iterator[RenderableType]:
     if not report.transfers:
         return
     yield heading("transfers")
-    made = table(["tensor", "from", "to", ">bytes", "read by"])
+    timed = report.totals.latency_ms is not None
+    made = table(["tensor", "from", "to", ">bytes", *([">us"] if timed else []), "read by"])
     for transfer in report.transfers[:MAX_ROWS]:
+        time = [_microseconds((transfer.cost or {}).get("latency_us"))] if timed else []
         made.add_row(
             words(transfer.tensor),
             words(transfer.source),
             words(transfer.destination),
             size_text(transfer.bytes),
+            *time,
             words(", ".join(transfer.consumers)),
         )
     yield made

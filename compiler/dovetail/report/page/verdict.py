@@ -126,10 +126,9 @@ def _transfers(plan: Plan, report: Report) -> Iterator[str]:
         return
     rest = f" and {report.totals.unknown} of symbolic size" if report.totals.unknown else ""
     yield f"{size_text(report.totals.bytes)}{rest}"
-    costs = [each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost]
-    total = plan.predicted.serial_latency_ms
-    if costs and total:
-        yield f"{time_text(sum(costs))}, {_percent(sum(costs) / total)} of the time"
+    between, total = report.totals.latency_ms, plan.predicted.serial_latency_ms
+    if between is not None and total:
+        yield f"{time_text(between)}, {_percent(between / total)} of the time"
 
 
 def operator_bar(plan: Plan, report: Report) -> list[Segment]:
@@ -143,7 +142,7 @@ def time_bar(plan: Plan, report: Report) -> list[Segment]:
     if plan.predicted.latency_ms is None:
         return []
     parts = [(each.latency_ms or 0.0, time_text(each.latency_ms)) for each in report.devices]
-    between = sum(each.cost["latency_us"] / 1e3 for each in plan.transfers if each.cost)
+    between = report.totals.latency_ms or 0.0
     return _bar(plan, [*parts, (between, time_text(between))], shares=False)
 
 
