@@ -1,5 +1,6 @@
 """Completion: what click's protocol answers, that nothing heavy is loaded for a Tab, and real shells."""
 
+import json
 import os
 import pty
 import select
@@ -84,6 +85,23 @@ def test_operators_are_those_of_the_plan(tiny_plan: Path, tmp_path: Path, monkey
     assert completions("dovetail explain nothing.plan sc") == []
     (tiny_plan / "plan.json").write_text('{"operators": [1]}')
     assert completions("dovetail explain tiny.plan sc") == []
+
+
+def test_a_name_with_what_bash_reads_otherwise_stays_one_word(place: Path) -> None:
+    _skip_without("bash")
+    names = ["scale;touch broken", "scale $(touch broken)", "scale'\"`*", "plain/a.b_1"]
+    (place / "tiny.plan/plan.json").write_text(json.dumps({"operators": [{"name": name} for name in names]}))
+    (place / "completion").write_text(dovetail("completion", "bash").stdout)
+    line = "dovetail explain tiny.plan "
+    script = (
+        f'source ./completion; COMP_LINE="{line}" COMP_POINT={len(line)}; _dovetail_completion dovetail; '
+        "eval \"printf '%s\\n' ${COMPREPLY[*]}\""
+    )
+
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True)
+
+    assert done.stdout.splitlines() == names
+    assert not (place / "broken").exists()
 
 
 @pytest.mark.parametrize("words", ["", "compile -t q", "explain tiny.plan ", "targets show n"])

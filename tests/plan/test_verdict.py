@@ -18,6 +18,7 @@ from dovetail.plan import (
     verdict_line,
     verdict_text,
 )
+from dovetail.plan.verdict import main_cause
 
 
 def lines(plan: Plan) -> dict[str, str]:
@@ -170,3 +171,36 @@ def test_names_are_escaped_in_both_forms(foreseen: Plan) -> None:
     assert "script" not in Cells(verdict_html(evil)).tags
     assert "&lt;script&gt;" in verdict_html(evil)
     assert "\x1b" not in verdict_html(evil) + verdict_text(evil)
+
+
+def test_a_control_character_cuts_nothing_of_the_line(foreseen: Plan) -> None:
+    plain, odd = (verdict_line(_refused(foreseen, f"reads{mark}a tensor")) for mark in (" ", "\u3000"))
+
+    assert "reads a tensor" in plain
+    assert odd == plain.replace("reads a tensor", "reads\\u3000a tensor")
+
+
+def test_what_the_first_device_refuses_is_no_cause_against_another_that_takes_it(foreseen: Plan) -> None:
+    plan = _refused(foreseen, "dtype must be float16")
+
+    assert main_cause(plan) == "DV104 dtype (1 operator): dtype must be float16; cast it"
+    assert main_cause(plan, "gpu") == "placement (1 operator): the placement put it on cpu"
+
+
+def test_what_the_placement_chose_is_a_cause_against_every_device(foreseen: Plan) -> None:
+    *_, tail = foreseen.operators
+    pinned = Reason("pinned", "pinned by --place 'tail=cpu'", "cpu", "any", fix="take it away")
+    verdicts = tuple(PlanVerdict(device, "supported") for device in ("npu", "gpu", "cpu"))
+    plan = replace(foreseen, operators=(replace(tail, fallback=pinned, verdicts=verdicts),))
+
+    assert main_cause(plan, "gpu") == main_cause(plan)
+    assert "pinned by --place 'tail=cpu'" in main_cause(plan)
+
+
+def _refused(plan: Plan, message: str) -> Plan:
+    """The last operator alone, which the NPU refuses, and the GPU takes; it is on the CPU."""
+    *_, tail = plan.operators
+    reason = Reason("dtype", f"'tail' (Cast): {message}", "float64", "float16", fix="cast it")
+    on_npu, on_cpu = tail.verdicts
+    verdicts = (replace(on_npu, reasons=(reason,)), PlanVerdict("gpu", "supported"), on_cpu)
+    return replace(plan, operators=(replace(tail, fallback=reason, reason=reason.message, verdicts=verdicts),))

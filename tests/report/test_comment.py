@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from dovetail.plan import CostTerm, Plan, Predicted, UnitFigures, Variant, as_variant
 from dovetail.report import render_markdown, summarize
-from dovetail.report.markdown import MOST_CHARACTERS, escaped
+from dovetail.report.markdown import MOST_CHARACTERS, escaped, folded
 
 GITHUB = MarkdownIt("commonmark").enable("table")
 NO_WIDTH = "\u200b"
@@ -141,3 +141,21 @@ def test_a_huge_report_fits_a_comment(plan: Plan) -> None:
     assert re.search(r"\.\.\. and \d+ more; `inspect --format json` has all of them", text)
     tags = html(text)
     assert tags["<details"] == tags["</details"] == tags["<summary"] == 5
+
+
+def test_times_of_a_second_have_no_exponent(plan: Plan) -> None:
+    slow = tuple(replace(each, cost={"latency_us": 1234567.0, "energy_uj": 1.0}) for each in plan.operators)
+
+    markdown = render_markdown(summarize(replace(plan, operators=slow)))
+
+    assert "1234567" in cells(markdown)
+    assert "e+0" not in markdown
+
+
+def test_a_title_that_is_folded_is_text() -> None:
+    (_, summary, *_) = folded("on <b>@octocat #1 www.example.org http://x</b> & co", [])
+
+    assert "<b>" not in summary
+    assert all(link not in summary for link in ("@octocat", "#1", "www.", "://"))
+    shown = unescape(summary).replace("\u200b", "")
+    assert shown == "<summary>on <b>@octocat #1 www.example.org http://x</b> & co</summary>"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dovetail.plan import TensorSpec
-from dovetail.report.words import counted, printable, shape_text, size_text, tensor_bytes
+from dovetail.report.words import counted, digits, printable, shape_text, size_text, tensor_bytes
 
 
 @given(st.text())
@@ -66,3 +66,10 @@ def test_shape_text() -> None:
 
 def test_counted() -> None:
     assert (counted(1, "node"), counted(2, "node")) == ("1 node", "2 nodes")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (0.0123, "0.0123"), (999.4, "999"), (999.7, "1000"), (12345.6, "12346")]
+)
+def test_digits_have_no_exponent_where_figures_are_large(value: float, text: str) -> None:
+    assert digits(value) == text

@@ -40,6 +40,10 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
 
+_SPECIAL: Final = re.compile(r"[^\w@%+=:,./-]")
+"""What bash may read as something else than a letter of a word."""
+
+
 class Bash(BashComplete):
     """Bash, with words that hold a colon: bash ends a word there, so `name:variant` would come as three."""
 
@@ -57,8 +61,16 @@ class Bash(BashComplete):
         return words, incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Return the type and the text that goes behind the last colon."""
-        return f"{item.type},{item.value.removeprefix(self._kept)}"
+        """Return the type and the text that goes behind the last colon, as bash reads it.
+
+        Names come from plans: one with `;` or a space would else end the word, and the rest be run as a command.
+        """
+        value = item.value.removeprefix(self._kept)
+        return f"{item.type},{_SPECIAL.sub(_escaped, value) if item.type == 'plain' else value}"
+
+
+def _escaped(special: re.Match[str]) -> str:
+    return f"\\{special[0]}"
 
 
 add_completion_class(Bash)

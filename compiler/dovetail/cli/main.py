@@ -21,6 +21,7 @@ import click
 from dovetail.plan._version import __version__
 from dovetail.plan.errors import DovetailError
 from dovetail.plan.naming import meant, shown
+from dovetail.plan.words import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -60,8 +61,6 @@ class InputError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message as one line, whatever it quotes."""
-        from dovetail.report.words import printable  # rich and NumPy come with it: only on an error
-
         line = " ".join(self.format_message().split())
         click.echo(f"error: {printable(line)}", file=file, err=file is None)
 

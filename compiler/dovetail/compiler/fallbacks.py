@@ -10,6 +10,7 @@ from dovetail.ir import Graph
 from dovetail.partition import Arrangement
 from dovetail.passes.tagging import UnitTag, VerdictTag
 from dovetail.plan.schema import Reason
+from dovetail.plan.words import digits
 from dovetail.targets import Target
 
 
@@ -55,8 +56,8 @@ class Fallbacks:
         first, here = self._target.devices[0].id, self._target.devices[number].id
         costs = self._figures.place[unit]
         there, own = (self._figures.table[costs[index]] for index in (0, number))
-        on_first = f"{there.latency_us:.3g} us and {there.energy_uj:.3g} uJ on {first}"
-        on_own = f"{own.latency_us:.3g} us and {own.energy_uj:.3g} uJ on {here}"
+        on_first = f"{digits(there.latency_us)} us and {digits(there.energy_uj)} uJ on {first}"
+        on_own = f"{digits(own.latency_us)} us and {digits(own.energy_uj)} uJ on {here}"
         most = self._target.limits.max_partitions.get(first)
         is_full = most is not None and self._on_first >= most
         within = f", as {first} may have at most {most} of its partitions" if is_full else ""

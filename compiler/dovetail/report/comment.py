@@ -10,7 +10,7 @@ from dovetail.report.markdown import MOST_CHARACTERS, escaped, folded, markdown_
 from dovetail.report.summary import DeviceShare, DisplacedOperator, PartitionRow, Report
 from dovetail.report.text import figure_rows, transfer_text
 from dovetail.report.whatif import suggestion_lines
-from dovetail.report.words import clipped, counted, size_text
+from dovetail.report.words import clipped, counted, digits, size_text
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
     from dovetail.compiler.counterfactual import Suggestions
@@ -70,7 +70,7 @@ def _devices(report: Report, room: _Room) -> Iterator[str]:
 
 
 def _device(device: DeviceShare) -> Sequence[str]:
-    time = "" if device.latency_ms is None else f"{device.latency_ms:.3g} ms"
+    time = "" if device.latency_ms is None else f"{digits(device.latency_ms)} ms"
     return (
         device.id,
         str(device.operators),
@@ -184,7 +184,7 @@ def _cell(text: str, room: _Room) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    return "" if value is None else digits(value)
 
 
 def _percent(share: float | None) -> str:

@@ -11,7 +11,7 @@ from dovetail.report.diff import BatchDiff, Change, Diff, Place
 from dovetail.report.document import render_record
 from dovetail.report.markdown import escaped, folded, markdown_table
 from dovetail.report.totals import Totals, Unit, figure_text
-from dovetail.report.words import counted
+from dovetail.report.words import counted, digits
 
 DIFF_VERSION: Final = 1
 """Of the JSON document."""
@@ -169,7 +169,7 @@ def _devices(place: Place | None) -> str:
 
 
 def _latency(place: Place | None) -> str:
-    return "" if place is None or place.latency_us is None else f"{place.latency_us:.3g}"
+    return "" if place is None or place.latency_us is None else digits(place.latency_us)
 
 
 def _reason(place: Place | None) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 from dovetail.plan import batches_of, best_single, bound_words, for_batch
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
+from dovetail.report.words import digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def batch_rows(plan: Plan) -> tuple[BatchRow, ...]:
 
 def amount(value: float | None, unit: str) -> str:
     """Return a figure with three digits."""
-    return "?" if value is None else f"{value:.3g} {unit}"
+    return "?" if value is None else f"{digits(value)} {unit}"
 
 
 def source_words(source: str) -> str:
@@ -95,14 +96,14 @@ def batch_section(rows: tuple[BatchRow, ...]) -> Iterator[RenderableType]:
         costs = {each.name: each for each in row.predicted.alternatives}
         others = [_both(costs[name].latency_ms, costs[name].energy_mj) if name in costs else "" for name in names]
         latency = row.predicted.latency_ms or 0.0
-        figures = (f"{latency:.3g}", f"{row.predicted.energy_mj or 0.0:.3g}", f"{latency / row.batch:.3g}")
+        figures = tuple(map(digits, (latency, row.predicted.energy_mj or 0.0, latency / row.batch)))
         made.add_row(str(row.batch), str(row.placement), words(shares), *figures, *others)
     yield made
     yield fields(_changes(rows))
 
 
 def _both(latency_ms: float, energy_mj: float) -> str:
-    return f"{latency_ms:.3g} ms {energy_mj:.3g} mJ"
+    return f"{digits(latency_ms)} ms {digits(energy_mj)} mJ"
 
 
 def _changes(rows: tuple[BatchRow, ...]) -> Iterator[tuple[str, RenderableType]]:

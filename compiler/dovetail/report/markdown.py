@@ -1,5 +1,7 @@
 """Markdown for comments: GitHub's tables, folded parts, and names that can't format, link or call anybody."""
 
+import html
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -12,6 +14,9 @@ _WITHOUT_A_LINK: Final = "&#8203;"
 _MARKED: Final = str.maketrans(
     {mark: f"\\{mark}" for mark in "\\`*_[]{}<>|~$&!"} | {mark: f"{mark}{_WITHOUT_A_LINK}" for mark in "@#"}
 )
+
+_AS_TEXT: Final = re.compile(r"[@#]|:(?=//)|www(?=\.)")
+"""What GitHub makes links of in HTML too."""
 
 
 def escaped(text: str) -> str:
@@ -35,5 +40,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
 
 
 def folded(title: str, lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines that are shown when the reader opens them."""
-    yield from ("<details>", f"<summary>{title}</summary>", "", *lines, "</details>", "")
+    """Yield lines that are shown when the reader opens them; the title is plain text."""
+    # here Markdown's escapes would be shown
+    shown = _AS_TEXT.sub(rf"\g<0>{_WITHOUT_A_LINK}", html.escape(printable(title), quote=False))
+    yield from ("<details>", f"<summary>{shown}</summary>", "", *lines, "</details>", "")

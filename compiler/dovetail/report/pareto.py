@@ -12,7 +12,7 @@ from dovetail.plan.schema import Front, FrontPoint
 from dovetail.report.console import draw, fields, table, words
 from dovetail.report.document import render_record
 from dovetail.report.text import WIDTH
-from dovetail.report.words import counted
+from dovetail.report.words import counted, digits
 
 FRONT_VERSION: Final = 1
 """Of the JSON document."""
@@ -81,8 +81,8 @@ def front_plot(front: Front) -> str:
     for tick in range(_TICKS + 1):
         latency, energy = most_ms * tick / _TICKS, most_mj * tick / _TICKS
         (x, _), (_, y) = place(latency, 0), place(0, energy)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{latency:.3g}</text>')
-        parts.append(f'<text x="{left - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{energy:.3g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{digits(latency)}</text>')
+        parts.append(f'<text x="{left - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{digits(energy)}</text>')
     color = KIND_COLORS["npu"]
     dots = [place(point.latency_ms, point.energy_mj) for point in front.points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)

@@ -16,7 +16,7 @@ from dovetail.report.console import DIM, STATE_STYLE, STRONG, draw, heading, tab
 from dovetail.report.document import render_record
 from dovetail.report.figures import source_words
 from dovetail.report.markdown import escaped, markdown_table
-from dovetail.report.words import UNKNOWN, counted, size_text
+from dovetail.report.words import UNKNOWN, counted, digits, size_text
 
 SWEEP_VERSION: Final = 1
 """Of the JSON document."""
@@ -156,7 +156,7 @@ def _batch(row: SweepRecord) -> str:
 
 
 def _number(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.3g}"
+    return UNKNOWN if value is None else digits(value)
 
 
 def _percent(share: float | None) -> str:

@@ -12,7 +12,7 @@ from dovetail.report.console import DIM, KIND_STYLE, STRONG, draw, fields, headi
 from dovetail.report.figures import batch_section, predicted_rows
 from dovetail.report.quantization import quantization_rows
 from dovetail.report.summary import Boundary, DisplacedOperator, PartitionRow, Report, TransferTotals
-from dovetail.report.words import UNKNOWN, counted, size_text
+from dovetail.report.words import UNKNOWN, counted, digits, size_text
 
 WIDTH: Final = 100
 """Columns of a report that does not go to a terminal."""
@@ -90,7 +90,7 @@ def _times(report: Report) -> Iterator[tuple[str, Text]]:
             parts += [
                 "   " if parts else "",
                 (device.id, KIND_STYLE[device.kind]),
-                f" {device.latency_ms:.3g} ms{share}",
+                f" {digits(device.latency_ms)} ms{share}",
             ]
     if parts:
         yield "time", words(*parts)
@@ -100,7 +100,7 @@ def transfer_text(totals: TransferTotals) -> str:
     """Return how many tensors cross, their bytes, and the time that it takes."""
     if not totals.count:
         return "none"
-    time = "" if totals.latency_ms is None else f", {totals.latency_ms:.3g} ms"
+    time = "" if totals.latency_ms is None else f", {digits(totals.latency_ms)} ms"
     if totals.unknown == totals.count:
         return f"{totals.count}, {UNKNOWN} bytes (symbolic sizes){time}"
     rest = f" + {UNKNOWN} for {totals.unknown} of symbolic size" if totals.unknown else ""
@@ -143,7 +143,7 @@ def _partitions(report: Report) -> Iterator[RenderableType]:
 
 def _time(row: PartitionRow) -> str:
     """Return the predicted duration; `||` marks a partition beside which another device works."""
-    return f"{'|| ' if row.concurrent else ''}{row.latency_ms or 0.0:.3g}"
+    return f"{'|| ' if row.concurrent else ''}{digits(row.latency_ms or 0.0)}"
 
 
 def _boundary(boundary: Boundary) -> tuple[str, str]:
@@ -204,9 +204,7 @@ def _displaced(report: Report) -> Iterator[RenderableType]:
 
 
 def _microseconds(time: float | None) -> str:
-    if time is None:
-        return UNKNOWN
-    return f"{time:.0f}" if time >= 1000 else f"{time:.3g}"
+    return UNKNOWN if time is None else digits(time)
 
 
 def _why(operator: DisplacedOperator, told: frozenset[str]) -> Text:

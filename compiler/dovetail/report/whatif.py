@@ -10,7 +10,7 @@ from dovetail.report.console import DIM, STRONG, draw, fields, heading, table, w
 from dovetail.report.document import render_record
 from dovetail.report.figures import amount
 from dovetail.report.text import WIDTH
-from dovetail.report.words import counted, size_text
+from dovetail.report.words import counted, digits, size_text
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
     from dovetail.compiler.counterfactual import Pin, Suggestion, Suggestions
@@ -133,5 +133,5 @@ def _suggestion(each: "Suggestion", objective: str) -> str:
     unit = OBJECTIVE_UNITS.get(objective, "")
     return (
         f"if {subject} ({each.rule}) ran on {each.device}: partitions {each.partitions[0]} -> {each.partitions[1]}, "
-        f"{objective} {each.before:.3g} -> {amount(each.after, unit)}, {change(each.before, each.after)}"
+        f"{objective} {digits(each.before)} -> {amount(each.after, unit)}, {change(each.before, each.after)}"
     )

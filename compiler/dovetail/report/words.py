@@ -6,6 +6,8 @@ from typing import Final
 from dovetail.plan.schema import TensorSpec
 from dovetail.plan.words import UNKNOWN as UNKNOWN
 from dovetail.plan.words import counted as counted
+from dovetail.plan.words import digits as digits
+from dovetail.plan.words import printable as printable
 from dovetail.plan.words import size_text as size_text
 
 _BITS: Final[Mapping[str, int]] = {
@@ -35,13 +37,6 @@ _BITS: Final[Mapping[str, int]] = {
     "complex64": 64,
     "complex128": 128,
 }
-
-
-def printable(text: str) -> str:
-    """Return `text` with control characters escaped: names come from model files and go to a terminal."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
 
 
 def clipped(text: str, most: int) -> str:

@@ -82,7 +82,9 @@ def reasons_against(operator: PlanOperator, device: str) -> tuple[Reason, ...]:
     for verdict in operator.verdicts:
         if verdict.device == device and verdict.state in ("unsupported", "unknown") and verdict.reasons:
             return verdict.reasons
-    return (operator.fallback or Reason(PLACEMENT_RULE, _placed(operator), got="", allowed=""),)
+    if operator.fallback is not None and (is_choice(operator.fallback.rule) or _is_first(operator, device)):
+        return (operator.fallback,)
+    return (Reason(PLACEMENT_RULE, _placed(operator, device), got="", allowed=""),)
 
 
 def decisive_reason(operator: PlanOperator, device: str) -> Reason:
@@ -128,8 +130,14 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
     return message.replace(f"'{operator.name}'", f"this {operator.op_type}")
 
 
-def _placed(operator: PlanOperator) -> str:
-    return operator.reason or f"the placement put it on {operator.device}"
+def _is_first(operator: PlanOperator, device: str) -> bool:
+    """Whether the device is the target's first, which alone `fallback` and `reason` speak of."""
+    return not operator.verdicts or operator.verdicts[0].device == device
+
+
+def _placed(operator: PlanOperator, device: str) -> str:
+    told = operator.reason if _is_first(operator, device) else ""
+    return told or f"the placement put it on {operator.device}"
 
 
 def _template(operator: PlanOperator, reason: Reason) -> str:

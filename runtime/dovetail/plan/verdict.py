@@ -12,9 +12,8 @@ from typing import Final
 
 from dovetail.plan.causes import rank_causes
 from dovetail.plan.colors import KIND_COLORS
-from dovetail.plan.naming import shown
 from dovetail.plan.schema import Alternative, DeviceKind, Plan, Predicted
-from dovetail.plan.words import counted, size_text
+from dovetail.plan.words import counted, digits, printable, size_text
 
 _ALL_ON: Final = "all on "
 """How an alternative is called that is one device alone."""
@@ -115,7 +114,7 @@ def verdict_line(plan: Plan, device: str | None = None) -> str:
         ("top cause: ", main_cause(plan, device)),
     ]
     parts = [f"{count}: {devices}" if devices else count, crossing, *(word + text for word, text in facts if text)]
-    return _printable("; ".join(parts))
+    return printable("; ".join(parts))
 
 
 def verdict_text(plan: Plan) -> str:
@@ -126,8 +125,11 @@ def verdict_text(plan: Plan) -> str:
     totals = device_totals(plan)
     shares = (f"{each.id} {each.operators} ({100 * each.share:.1f} %)" for each in totals)
     operators = "   ".join((str(sum(each.operators for each in totals)), *shares))
-    timed = [each for each in totals if each.latency_ms is not None and each.partitions]
-    time = "   ".join(f"{each.id} {each.latency_ms:.3g} ms{_share(each)}" for each in timed)
+    time = "   ".join(
+        f"{each.id} {digits(each.latency_ms)} ms{_share(each)}"
+        for each in totals
+        if each.latency_ms is not None and each.partitions
+    )
     lines = [
         ("model", plan.model.name),
         ("target", plan.target),
@@ -135,7 +137,7 @@ def verdict_text(plan: Plan) -> str:
         ("time", time),
         *_facts(plan),
     ]
-    return "\n".join(_row(word, _printable(text)) for word, text in lines if text)
+    return "\n".join(_row(word, printable(text)) for word, text in lines if text)
 
 
 def _row(word: str, text: str) -> str:
@@ -186,7 +188,7 @@ def _partitions(plan: Plan, device: str) -> tuple[int, float | None]:
 
 def _device_row(total: DeviceTotal) -> str:
     mark = f'<i style="background:{KIND_COLORS[total.kind]}"></i>'
-    time = "" if total.latency_ms is None else f"{total.latency_ms:.3g} ms"
+    time = "" if total.latency_ms is None else f"{digits(total.latency_ms)} ms"
     figures = (str(total.operators), f"{100 * total.share:.1f} %", str(total.partitions), time)
     cells = "".join(f'<td class="number">{figure}</td>' for figure in figures)
     return f'<tr><td title="{_escape(total.name)}">{mark}{_escape(total.id)}</td>{cells}</tr>'
@@ -224,20 +226,15 @@ def _predicted(plan: Plan) -> str:
     if figures.latency_ms is None or figures.energy_mj is None:
         return ""
     bound = "" if figures.concurrent or figures.gap is None else f", {bound_words(figures.gap)}"
-    return f"{figures.latency_ms:.3g} ms, {figures.energy_mj:.3g} mJ ({figures.source}){bound}"
+    return f"{digits(figures.latency_ms)} ms, {digits(figures.energy_mj)} mJ ({figures.source}){bound}"
 
 
 def _single(plan: Plan) -> str:
     best = best_single(plan.predicted, plan.objective)
     if best is None:
         return ""
-    return f"{best.name.removeprefix(_ALL_ON)} {best.latency_ms:.3g} ms, {best.energy_mj:.3g} mJ"
+    return f"{best.name.removeprefix(_ALL_ON)} {digits(best.latency_ms)} ms, {digits(best.energy_mj)} mJ"
 
 
 def _escape(text: str) -> str:
-    return html.escape(_printable(text))
-
-
-def _printable(text: str) -> str:
-    """Names come from model files: control characters would reach the terminal or the page."""
-    return text if text.isprintable() else shown(text)[1:-1]
+    return html.escape(printable(text))

@@ -1,4 +1,4 @@
-"""How reports write counts and sizes."""
+"""How reports write names, counts, figures and sizes."""
 
 from typing import Final
 
@@ -6,9 +6,21 @@ UNKNOWN: Final = "?"
 """Stands for a size that depends on a symbolic dimension; never 0."""
 
 
+def printable(text: str) -> str:
+    """Return `text` with control characters escaped: names come from model files and go to a terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
 def counted(number: int, noun: str) -> str:
     """Return `1 operator`, `2 operators`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def digits(value: float) -> str:
+    """Return a figure with three digits; a large one whole, as `12345`, never as `1.23e+04`."""
+    return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def size_text(size: int | None) -> str:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from dovetail.plan.schema import DeviceKind, PlanDevice
+from dovetail.report.words import digits
 
+_ROUNDED_UP: Final = 999.5
+"""From here on three digits give 1000."""
 _LETTERS: Final[dict[DeviceKind, str]] = {"npu": "N", "gpu": "G", "cpu": "C"}
 
 
@@ -45,18 +48,19 @@ def source_of(name: str) -> Source:
 
 
 def time_text(ms: float | None) -> str:
-    """Return `12.3 us`, `4.25 ms`, `1.2 s` with three digits; `?` for None."""
-    if ms is None:
-        return "?"
-    if ms >= 1000:
-        return f"{ms / 1000:.3g} s"
-    return f"{ms:.3g} ms" if ms >= 0.1 or ms == 0 else f"{1000 * ms:.3g} µs"
+    """Return `12.3 µs`, `4.25 ms`, `1.2 s` with three digits, more from 1000 s on; `?` for None."""
+    return _scaled(ms, "s")
 
 
 def energy_text(mj: float | None) -> str:
-    """Return `12.3 uJ`, `4.25 mJ`, `1.2 J` with three digits; `?` for None."""
-    if mj is None:
+    """Return `12.3 µJ`, `4.25 mJ`, `1.2 J` with three digits, more from 1000 J on; `?` for None."""
+    return _scaled(mj, "J")
+
+
+def _scaled(thousandths: float | None, unit: str) -> str:
+    if thousandths is None:
         return "?"
-    if mj >= 1000:
-        return f"{mj / 1000:.3g} J"
-    return f"{mj:.3g} mJ" if mj >= 0.1 or mj == 0 else f"{1000 * mj:.3g} µJ"
+    if thousandths >= _ROUNDED_UP:
+        return f"{digits(thousandths / 1000)} {unit}"
+    small = 0 < thousandths < 0.1
+    return f"{1000 * thousandths:.3g} µ{unit}" if small else f"{thousandths:.3g} m{unit}"
