@@ -1,7 +1,7 @@
 """`targets` and `passes`."""
 
 import pytest
-from tests.cli.calling import dovetail
+from tests.cli.calling import dovetail, refusal
 
 from dovetail.passes import registry
 from dovetail.targets import load_target, target_names
@@ -15,6 +15,15 @@ def test_targets_are_listed_with_their_devices() -> None:
         (row,) = (line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
         assert load_target(name).vendor in row
         assert " ".join(device.id for device in load_target(name).devices) in row
+
+
+@pytest.mark.parametrize("name", ["qualcomm-hexagon-htp", "qualcomm-hexagon-htp:sm8350"])
+def test_a_target_in_the_place_of_a_command_is_proposed_to_be_shown(name: str) -> None:
+    assert refusal("targets", name).endswith(f"did you mean 'show {name}'?")
+
+
+def test_another_unknown_command_of_targets_is_refused() -> None:
+    assert refusal("targets", "hexagon").endswith("see 'dovetail targets --help'")
 
 
 def row_of(name: str) -> str:

@@ -9,8 +9,17 @@ import onnx
 import pytest
 from tests.cli.calling import dovetail, error_of
 
+from dovetail.cli.execution import latency_lines
+from dovetail.compiler import compile_model
 from dovetail.plan import plan_from_json, read_plan
 from dovetail.plan.arrays import read_arrays
+
+_CLASSES = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[2,4] x) => (float[2,4] y, int64[2,4] i)
+<float[1] k = {{{factor}}}>
+{{ y = Abs(x)  p = Add(y, k)  i = Cast<to=7>(p) }}
+"""
 
 
 class TestInspect:
@@ -128,6 +137,11 @@ class TestRun:
         assert "its folder does not exist" in line
 
 
+def test_a_latency_is_written_without_an_exponent() -> None:
+    (line,) = latency_lines([1.7406, 0.9874, 12.5], {})
+    assert str(line) == "latency: median 1741 ms, min 987, max 12500 over 3 runs (measured)"
+
+
 class TestVerify:
     def test_equal_outputs(self, tiny_plan: Path, tiny_model: Path) -> None:
         result = dovetail("verify", tiny_plan, tiny_model, "--samples", "2")
@@ -136,6 +150,17 @@ class TestVerify:
         assert result.stdout.splitlines()[-1] == (
             "ok: max error 0, tolerance 1e-05 (default: all partitions ran on the CPU in fp32), 2 samples"
         )
+
+    def test_what_is_no_float_is_counted_and_not_measured(self, tmp_path: Path) -> None:
+        mine, other = (tmp_path / name for name in ("mine.onnx", "other.onnx"))
+        for path, factor in ((mine, 10), (other, 1000)):
+            onnx.save(onnx.parser.parse_model(_CLASSES.format(factor=factor)), path)
+        plan = compile_model(mine, "cpu-only").save(tmp_path / "mine.plan")
+
+        result = dovetail("verify", plan, other)
+
+        assert result.exit_code == 1
+        assert "FAILED: max error 0, tolerance 1e-05; of the other types 8 elements differ, none may" in result.stdout
 
     def test_emulated_fp16_is_within_the_wider_default_only(self, tiny_plan: Path, tiny_model: Path) -> None:
         within = dovetail("verify", tiny_plan, tiny_model, "--emulate")

@@ -33,6 +33,14 @@ def test_text_marks_the_best_target_of_each_batch_size() -> None:
     assert "figures of one request, modelled" in result.stdout
 
 
+def test_targets_may_be_given_between_commas_and_one_after_the_other() -> None:
+    targets = ("-t", "cpu-only,qualcomm-hexagon-htp", "-t", "intel-npu")
+    result = dovetail("sweep", DIGITS, *targets, "--jobs", 1, "--format", "json")
+
+    names = [row["target"].partition(":")[0] for row in json.loads(result.stdout)["rows"]]
+    assert names == ["cpu-only", "qualcomm-hexagon-htp", "intel-npu"]
+
+
 def test_failed_rows_stop_no_other_and_give_exit_code_1() -> None:
     result = dovetail("sweep", TRANSFORMER, "-t", "cpu-only", "--batch", "8,1", "--format", "json")
 

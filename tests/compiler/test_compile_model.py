@@ -126,6 +126,11 @@ def test_a_tensor_goes_once_to_each_device_and_is_freed_after_its_last_reader() 
     assert freed == [{"x"}, {"a"}, {"b", "c"}]
 
 
+def test_a_compilation_shows_itself_in_one_line() -> None:
+    compilation = compile_model(parser.parse_model(DIAMOND).SerializeToString(), "cpu-only")
+    assert repr(compilation) == "<Compilation of 'g' for cpu-only:host: 4 operators, 1 partition>"
+
+
 def test_names_survive_a_fusion() -> None:
     model = parser.parse_model(
         """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dovetail.targets.facts import Context
+from dovetail.targets.facts import Context, pin
 from dovetail.targets.rules import AnyRule, Broken, Rule, Undecidable
 from dovetail.targets.view import Array, Attribute, OperatorView, QuantView, Scalar, TensorView
 
@@ -217,6 +217,12 @@ def test_a_symbolic_shape_is_undecidable_and_says_what_to_pin() -> None:
     assert outcome == Undecidable("dimension 0 (batch) of 't'", "pin it: --dim batch=1")
     assert rule_of({"kind": "static_shape", "except_dims": [0]}).check(shaped("batch", 3), CONTEXT) is None
     assert rule.check(shaped(2, 3), CONTEXT) is None
+
+
+def test_a_dimension_without_a_name_is_pinned_by_the_shape_of_the_input() -> None:
+    nameless = replace(tensor(shape=("unk__7", 2048)), name="bytes", is_graph_input=True)
+    assert pin(nameless) == "pin it: --shape bytes=1,2048"
+    assert pin(replace(nameless, is_graph_input=False)).startswith("give the shapes of the model's inputs")
 
 
 @pytest.mark.parametrize(

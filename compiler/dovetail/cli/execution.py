@@ -91,7 +91,13 @@ def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Ite
     label = "measured, NPU emulated on the CPU" if emulated else "measured"
     if simulated:
         label = "measured on the NPU's simulator, which says nothing of the NPU's time"
-    yield words(f"latency: median {median:.3g} ms, min {best:.3g}, max {worst:.3g} over {len(seconds)} runs ({label})")
+    figures = f"median {_number(median)} ms, min {_number(best)}, max {_number(worst)}"
+    yield words(f"latency: {figures} over {len(seconds)} runs ({label})")
+
+
+def _number(milliseconds: float) -> str:
+    """Return three digits, and all before the point: `1741`, not `1.74e+03`."""
+    return f"{milliseconds:.0f}" if milliseconds >= 1000 else f"{milliseconds:.3g}"
 
 
 def _event_texts(events: Sequence[Event]) -> Iterator[tuple[str, str]]:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from dovetail.report.sweep import SweepTable
 
 
-def parse_targets(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    """Read `T1,T2:VARIANT`."""
-    names = tuple(name.strip() for name in value.split(","))
+def parse_targets(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Read `T1,T2:VARIANT`, of every time that the option is given."""
+    names = tuple(name.strip() for each in value for name in each.split(","))
     if not all(names):
-        raise click.BadParameter(f"'{value}' must have the form T1,T2,...; take out the empty name")
+        raise click.BadParameter(f"'{','.join(value)}' must have the form T1,T2,...; take out the empty name")
     return names
 
 
@@ -41,8 +41,9 @@ def parse_targets(context: click.Context, parameter: click.Parameter, value: str
     metavar="T1,T2[:VARIANT],...",
     type=TargetRef(),
     required=True,
+    multiple=True,
     callback=parse_targets,
-    help="The machines: names of `dovetail targets`, or YAML files.",
+    help="The machines: names of `dovetail targets`, or YAML files. Repeatable.",
 )
 @loading_options
 @overlay_option

@@ -22,7 +22,23 @@ _PUBLIC: Final = {
 """What is to be said of a device's list of operators."""
 
 
-@click.group("targets", invoke_without_command=True)
+class _Targets(click.Group):
+    """The commands about targets; a target's own name in their place is advised about."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for the name of a target propose to show it."""
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            from dovetail.targets import target_names
+
+            name, colon, variant = args[0].partition(":")
+            if name in target_names():
+                raise click.exceptions.NoSuchCommand(args[0], possibilities=[f"show {name}{colon}{variant}"], ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("targets", cls=_Targets, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
     """List the shipped targets, or show what one supports."""

@@ -140,8 +140,10 @@ class _Limit:
     def found(self, differences: Sequence["Difference"]) -> str:
         """The figure that is judged, beside what it may be."""
         if self.tolerance is not None:
-            worst = max((each.max_absolute for each in differences), default=0.0)
-            return f"max error {worst:.3g}, tolerance {self.tolerance:g}"
+            worst = max((each.max_absolute for each in differences if not each.exact), default=0.0)
+            differing = sum(each.differing for each in differences if each.exact)
+            rest = f"; of the other types {differing} elements differ, none may" if differing else ""
+            return f"max error {worst:.3g}, tolerance {self.tolerance:g}{rest}"
         if not self.may_flip:
             return f"{sum(each.differing for each in differences)} elements differ, none may"
         least = min((each.snr_db for each in differences if not each.exact), default=math.inf)

@@ -21,6 +21,7 @@ from dovetail.passes.canonical import CANONICAL_PASSES
 from dovetail.passes.legalize import LEGALIZE_PASSES
 from dovetail.passes.tagging import AnnotateUnits, AnnotateVerdicts
 from dovetail.plan import Front, FrontPoint, PartitionError, Plan, as_variant, atomic_folder, verdict_html, write_plan
+from dovetail.plan.words import counted
 from dovetail.targets import Target, load_target
 from dovetail.targets.overlay import apply_overlay, read_overlay
 
@@ -38,6 +39,13 @@ class Compilation:
     pieces: tuple[Piece, ...]
     others: tuple["Compilation", ...] = ()
     """The compilations for other batch sizes, whose plans are variants of this one's."""
+
+    def __repr__(self) -> str:
+        """One line: the fields hold the whole model and target."""
+        plan = self.plan
+        operators = counted(sum(not each.inside for each in plan.operators), "operator")
+        partitions = counted(len(plan.partitions), "partition")
+        return f"<Compilation of {plan.model.name!r} for {plan.target}: {operators}, {partitions}>"
 
     def _repr_html_(self) -> str:
         """The plan's verdict, as notebooks show it."""

@@ -80,6 +80,9 @@ def pin(tensor: TensorView) -> str:
     named = sorted(symbol for symbol in symbols if not symbol.startswith(_ANONYMOUS))
     if named:
         return "pin it: " + " ".join(f"--dim {symbol}=1" for symbol in named)
+    if tensor.is_graph_input and tensor.shape:
+        sizes = ",".join(str(size) if isinstance(size, int) else "1" for size in tensor.shape)
+        return f"pin it: --shape {tensor.name}={sizes}"
     return "give the shapes of the model's inputs (--shape NAME=1,3,224,224); nothing helps if it depends on the data"
 
 

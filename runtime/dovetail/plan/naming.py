@@ -43,15 +43,17 @@ def meant(name: str, known: Iterable[str]) -> str:
 def closest(name: str, known: Sequence[str]) -> str | None:
     """The known name that is most like another, upper and lower case alike; None where none is like it.
 
-    A name that begins with what was typed counts too: people shorten.
+    A name that begins with what was typed counts too, and the only one that has it inside: people shorten.
     """
     if not 0 < len(name) <= _LONGEST:
         return None
     folded = {each.casefold(): each for each in reversed(known) if len(each) <= _LONGEST}
     typed = name.casefold()
     found = difflib.get_close_matches(typed, folded, n=1, cutoff=_LIKENESS)
-    begun = [each for each in folded if len(typed) > 2 and each.startswith(typed)]
-    return folded[(found or begun)[0]] if found or begun else None
+    within = [each for each in folded if len(typed) > 2 and typed in each]
+    begun = [each for each in within if each.startswith(typed)]
+    near = found or begun or (within if len(within) == 1 else [])
+    return folded[near[0]] if near else None
 
 
 def meant_path(path: Path, fits: Callable[[Path], bool] = Path.exists) -> str:
