@@ -90,6 +90,18 @@ def test_operators_in_bodies_cost_what_their_holder_does() -> None:
         assert each["fallback"] is None or each["fallback"]["code"] == "DV203"
 
 
+def test_what_is_said_of_many_operators_is_said_of_each(tmp_path: Path) -> None:
+    compile_model(ROOT / "sample_models" / "control_flow.onnx", "mediatek-mdla").save(tmp_path / "c.plan")
+    together = valid("explain", tmp_path / "c.plan", "*")["operators"]
+    texts = dovetail("explain", tmp_path / "c.plan", "*").stdout
+
+    assert any(each["bodies"] for each in together)
+    for each in together[::7] + [one for one in together if one["bodies"]]:
+        assert valid("explain", tmp_path / "c.plan", each["name"])["operators"] == [each]
+        alone, _ = dovetail("explain", tmp_path / "c.plan", each["name"]).stdout.split("what pins would cost")
+        assert alone in texts
+
+
 def test_the_reason_of_a_placement_has_its_code_and_what_to_do() -> None:
     lines = dovetail("explain", DETECTOR, "decode.exp", *HTP).stdout.splitlines()
 

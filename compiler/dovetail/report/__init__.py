@@ -5,7 +5,7 @@ from dovetail.report.annotations import render_annotations
 from dovetail.report.comment import render_markdown
 from dovetail.report.difference import Difference, compare_outputs, worst_of
 from dovetail.report.document import render_json
-from dovetail.report.explain import Explanation, explain_operator, render_explanations
+from dovetail.report.explain import Explanation, explain_operators, render_explanations
 from dovetail.report.find import Match, find_operators
 from dovetail.report.frames import to_dataframe
 from dovetail.report.pareto import render_front, render_front_json
@@ -48,7 +48,7 @@ __all__ = [
     "render_trace",
     "Explanation",
     "Match",
-    "explain_operator",
+    "explain_operators",
     "find_operators",
     "render_explanations",
     "Difference",

@@ -1,6 +1,7 @@
 """Why one operator is where it is: every device's verdict, and what stands around it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,6 @@ from dovetail.plan.schema import (
 from dovetail.report.console import DIM, KIND_STYLE, STATE_STYLE, STRONG, draw, fields, words
 from dovetail.report.figures import amount, source_words
 from dovetail.report.find import Match
-from dovetail.report.summary import operators_in
 from dovetail.report.text import WIDTH
 from dovetail.report.whatif import pin_rows
 from dovetail.report.words import counted, shape_text, size_text, tensor_bytes
@@ -52,26 +52,35 @@ class Explanation:
     bodies: tuple[PlanOperator, ...]
     """The operators in its bodies, where it is an If, Loop or Scan."""
     partition: PlanPartition | None
+    size: int
+    """Number of operators of the partition, those in bodies not counted."""
     before: tuple[Neighbour, ...]
     """Partitions whose outputs its partition reads; `model input` for tensors that the caller feeds."""
     after: tuple[Neighbour, ...]
 
 
-def explain_operator(plan: Plan, operator: PlanOperator) -> Explanation:
-    """Gather what `plan` says about one of its operators."""
-    partition = next((each for each in plan.partitions if each.id == operator.partition), None)
-    return Explanation(
-        operator=operator,
-        unit=tuple(
-            other.name
-            for other in plan.operators
-            if other.unit == operator.unit and other.inside == operator.inside and other.name != operator.name
-        ),
-        bodies=tuple(other for other in plan.operators if other.inside == operator.name),
-        partition=partition,
-        before=_sources(plan, partition) if partition else (),
-        after=_readers(plan, partition) if partition else (),
-    )
+def explain_operators(plan: Plan, operators: Sequence[PlanOperator]) -> Iterator[Explanation]:
+    """Yield what `plan` says about some of its operators; what is asked for all of them is gathered once."""
+    units: dict[tuple[int, str], list[str]] = {}
+    bodies: dict[str, list[PlanOperator]] = {}
+    for each in plan.operators:
+        units.setdefault((each.unit, each.inside), []).append(each.name)
+        bodies.setdefault(each.inside, []).append(each)
+    sizes = Counter(each.partition for each in bodies.get("", ()))
+    partitions = {each.id: each for each in plan.partitions}
+    wanted = {each.partition for each in operators} & partitions.keys()
+    around = {name: (_sources(plan, partitions[name]), _readers(plan, partitions[name])) for name in wanted}
+    for operator in operators:
+        before, after = around.get(operator.partition, ((), ()))
+        yield Explanation(
+            operator=operator,
+            unit=tuple(name for name in units[operator.unit, operator.inside] if name != operator.name),
+            bodies=tuple(bodies.get(operator.name, ())),
+            partition=partitions.get(operator.partition),
+            size=sizes[operator.partition],
+            before=before,
+            after=after,
+        )
 
 
 def render_explanations(
@@ -91,8 +100,8 @@ def render_explanations(
         pins: for units what other devices would cost; None where nobody can solve that, as of a plan alone.
     """
     parts: list[RenderableType] = []
-    for operator in match.operators:
-        parts += [*_explanation(plan, explain_operator(plan, operator)), *_pinned(plan, operator, pins or {}), Text()]
+    for each in explain_operators(plan, match.operators):
+        parts += [*_explanation(plan, each), *_pinned(plan, each.operator, pins or {}), Text()]
     for name in match.eliminated:
         parts.append(words((name, STRONG), " folded away at compile time: no device runs it"))
     parts += _not_pinned(match, pins)
@@ -134,7 +143,7 @@ def _placement(plan: Plan, explanation: Explanation) -> Iterator[tuple[str, Rend
     kinds = {device.id: device.kind for device in plan.devices}
     place = f", unit {operator.unit}"
     if explanation.partition:
-        size = counted(operators_in(plan, explanation.partition.id), "operator")
+        size = counted(explanation.size, "operator")
         place = f", partition {explanation.partition.id} of {size}{place}"
     yield "placed on", words((operator.device, KIND_STYLE[kinds[operator.device]]), place)
     yield from _because(plan, operator)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dovetail.plan.causes import unit_costs
-from dovetail.plan.schema import Plan, PlanOperator, PlanVerdict, Reason, State, UnitFigures
+from dovetail.plan.schema import Plan, PlanVerdict, Reason, State, UnitFigures
 from dovetail.report.document import render_record
-from dovetail.report.explain import explain_operator
+from dovetail.report.explain import Explanation, explain_operators
 from dovetail.report.find import Match
 
 if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
@@ -99,20 +99,16 @@ def render_explanations_json(plan: Plan, match: Match, pins: "Mapping[int, tuple
         objective=plan.objective,
         value=plan.predicted.value,
         operators=tuple(
-            _operator(
-                plan, operator, costs.get(operator.unit, {}), () if operator.inside else known.get(operator.unit, ())
-            )
-            for operator in match.operators
+            _operator(plan, each, costs.get(each.operator.unit, {}), known.get(each.operator.unit, ()))
+            for each in explain_operators(plan, match.operators)
         ),
         eliminated=match.eliminated,
     )
     return render_record(record, EXPLAIN_VERSION)
 
 
-def _operator(
-    plan: Plan, operator: PlanOperator, cost: Mapping[str, float], pins: "tuple[Pin, ...]"
-) -> ExplainedOperator:
-    around = explain_operator(plan, operator)
+def _operator(plan: Plan, around: Explanation, cost: Mapping[str, float], pins: "tuple[Pin, ...]") -> ExplainedOperator:
+    operator = around.operator
     values = {} if operator.inside else {pin.device: _pinned(pin) for pin in pins}
     return ExplainedOperator(
         name=operator.name,
