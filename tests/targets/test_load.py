@@ -106,6 +106,11 @@ def test_unknown_names_list_what_there_is_and_the_closest() -> None:
         load_target("hailo-8:x")
 
 
+def test_a_variant_in_the_place_of_a_target_is_told_where_it_belongs() -> None:
+    with pytest.raises(TargetError, match=r"target 'sm8650': is a variant of one; give 'qualcomm-hexagon-htp:sm8650'$"):
+        load_target("sm8650")
+
+
 @pytest.mark.parametrize("ref", ["", ":", "nowhere/x.yaml", "/dev/null.yaml", "a:b:c", "..", "x.yaml:large"])
 def test_a_reference_to_nothing_is_a_target_error(ref: str) -> None:
     with pytest.raises(TargetError):

@@ -22,7 +22,7 @@ from dovetail.targets.schema import (
     VariantDevicePart,
     VariantPart,
 )
-from dovetail.targets.shipped import SUFFIXES, is_path, shipped_file
+from dovetail.targets.shipped import SUFFIXES, is_path, shipped_file, target_names
 from dovetail.targets.target import Device, Target, ToolSpec
 from dovetail.targets.view import Scalar
 
@@ -44,6 +44,10 @@ def read_target(name: str) -> TargetPart:
     """Return what the file of a target says, by the target's name or the file's path; TargetError as `load_target`."""
     if is_path(name):
         return parse_target(read_document(Path(name)))
+    if name not in target_names():
+        owners = [f"{each}:{name}" for each in target_names() if name in _shipped(each).variants]
+        if owners:
+            raise TargetError(f"target {shown(name)}: is a variant of one; give {' or '.join(map(shown, owners))}")
     shipped_file(name)
     return _shipped(name)
 
