@@ -159,3 +159,14 @@ def test_a_title_that_is_folded_is_text() -> None:
     assert all(link not in summary for link in ("@octocat", "#1", "www.", "://"))
     shown = unescape(summary).replace("\u200b", "")
     assert shown == "<summary>on <b>@octocat #1 www.example.org http://x</b> & co</summary>"
+
+
+def test_a_device_with_a_huge_name_fits_a_comment(plan: Plan) -> None:
+    first, *rest = plan.devices
+    name = "@" * MOST_CHARACTERS
+    operators = tuple(replace(each, device=name if each.device == first.id else each.device) for each in plan.operators)
+
+    markdown = render_markdown(summarize(replace(plan, devices=(replace(first, id=name), *rest), operators=operators)))
+
+    assert len(markdown) <= MOST_CHARACTERS
+    assert re.search(r"<summary>\d+ operators? not on @&#8203;@", markdown)

@@ -112,7 +112,7 @@ def _batch(row: BatchRow) -> Sequence[str]:
 
 
 def _causes(report: Report, room: _Room) -> Iterator[str]:
-    title = f"{counted(len(report.causes), 'cause')} why operators are not on {report.devices[0].id}"
+    title = f"{counted(len(report.causes), 'cause')} why operators are not on {_first(report, room)}"
     columns = ["code", ">operators", ">sole cause", "what", "what to do", "operator types", "first"]
     yield from _section(title, columns, report.causes, _cause, room)
 
@@ -125,7 +125,7 @@ def _cause(cause: Cause) -> Sequence[str]:
 
 
 def _displaced(report: Report, room: _Room) -> Iterator[str]:
-    title = f"{counted(len(report.displaced), 'operator')} not on {report.devices[0].id}, the slowest first"
+    title = f"{counted(len(report.displaced), 'operator')} not on {_first(report, room)}, the slowest first"
     columns = ["operator", "type", "device", ">us", "code", "got", "what to do", "why"]
     yield from _section(title, columns, report.displaced, _operator, room)
 
@@ -181,6 +181,10 @@ def _bullet(text: str, room: _Room) -> str:
 
 def _cell(text: str, room: _Room) -> str:
     return escaped(clipped(text, room.cell))
+
+
+def _first(report: Report, room: _Room) -> str:
+    return clipped(report.devices[0].id, room.cell)
 
 
 def _number(value: float | None) -> str:
