@@ -198,6 +198,13 @@ class TestVerify:
         assert "FAILED: 2 of 2 differ" in result.stdout
         assert "the plan was made from another model" in result.stderr
 
+    def test_a_model_with_other_inputs_is_refused_as_another(self, tiny_plan: Path, tmp_path: Path) -> None:
+        onnx.save(onnx.parser.parse_model(_CLASSES.format(factor=1)), tmp_path / "other.onnx")
+
+        line = error_of(dovetail("verify", tiny_plan, tmp_path / "other.onnx"))
+
+        assert line.endswith("does not run with its inputs and outputs; give the model that the plan was made from")
+
     def test_missing_model(self, tiny_plan: Path, tmp_path: Path) -> None:
         result = dovetail("verify", tiny_plan, tmp_path / "none.onnx")
 

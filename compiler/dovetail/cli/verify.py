@@ -10,7 +10,7 @@ import click
 
 from dovetail.cli import screen
 from dovetail.cli.options import FilePath, FiniteNumber, emulate_option
-from dovetail.plan.errors import RunError
+from dovetail.plan.errors import ModelError, RunError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,10 +75,16 @@ def command(
             screen.warn(f"the plan was made from another model than '{model}' (their SHA-256 differ)")
         names = [output.name for output in made.outputs]
         bound = _bound_arrays(made, model)
-        results = [
-            compare_outputs(executor.run(feeds), run_reference(model, feeds, bound, names))
-            for feeds in _samples(made, inputs, samples)
-        ]
+        try:
+            results = [
+                compare_outputs(executor.run(feeds), run_reference(model, feeds, bound, names))
+                for feeds in _samples(made, inputs, samples)
+            ]
+        except ModelError as error:
+            if digest == made.model.sha256:
+                raise
+            what = f"plan of {made.model.name!r}: '{model}' does not run with its inputs and outputs"
+            raise RunError(f"{what}; give the model that the plan was made from") from error
         placement = executor.placement
         lines = list(placement_lines(made, placement, executor.events))
     differences = worst_of(results)
