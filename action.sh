@@ -30,10 +30,10 @@ dovetail check "$PLAN" ${check[@]+"${check[@]}"} ${JUNIT:+--junit "$JUNIT"} --fo
 if [ "$status" -gt 1 ]; then exit "$status"; fi
 
 {
-  # four backticks: no name that the table quotes can end the block
-  printf '````text\n'
-  dovetail check "$PLAN" ${check[@]+"${check[@]}"} || true
-  printf '````\n\n'
+  # a name of backticks that wraps would end the block, and what follows be Markdown
+  printf '```text\n'
+  { dovetail check "$PLAN" ${check[@]+"${check[@]}"} || true; } | tr '`' "'"
+  printf '```\n\n'
   # one of both: a comment has room for 65,536 characters, and each may need them
   if [ -n "$baseline" ]; then
     dovetail diff "$baseline" "$PLAN" --format markdown

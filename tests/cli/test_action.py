@@ -99,6 +99,24 @@ class TestScript:
         assert "FAILED: " in summary
         assert "| transfers | 0 | 1 | +1 |" in summary
 
+    def test_no_name_ends_the_block_that_quotes_it(self, place: Path, tiny_plan: Path) -> None:
+        name = "`" * 400
+        plan = read_plan(tiny_plan)
+        named = [replace(each, name=name) if each.name == "scale" else each for each in plan.operators]
+        write_plan(replace(plan, operators=tuple(named)), tiny_plan)
+        shutil.copytree(tiny_plan, place / "old.plan")
+        before = [replace(each, device="npu") if each.name == name else each for each in named]
+        write_plan(replace(plan, operators=tuple(before)), place / "old.plan")
+
+        self.run(place, plan=str(tiny_plan), budgets="--max-partitions 2", baseline="old.plan")
+
+        shown = (place / "summary.md").read_text()
+        begin, *_, end = re.finditer(r"^ {0,3}```+.*$", shown.partition("\n### ")[0], re.MULTILINE)
+        assert (begin[0], end[0]) == ("```text", "```")
+        assert "off the NPU since the baseline" in shown[begin.end() : end.start()]
+        assert "FAILED: " in shown[begin.end() : end.start()]
+        assert "`" not in shown[begin.end() : end.start()]
+
     def test_model_and_baseline_are_compiled_for_the_target(self, place: Path, tiny_model: Path) -> None:
         result = self.run(
             place,
