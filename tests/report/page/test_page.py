@@ -144,6 +144,14 @@ def test_figures_that_are_better_than_modelled_say_so(compiled: Compilation) -> 
     assert data_of(page)["source"] == "measured"
 
 
+def test_what_is_faster_because_devices_overlap_says_so_beside_what_does_not(compiled: Compilation, page: str) -> None:
+    figures = replace(compiled.plan.predicted, concurrent=True)
+    words = '<th scope="row">this plan, devices at the same time</th>'
+
+    assert words in render_page(replace(compiled.plan, predicted=figures))
+    assert words not in page
+
+
 def test_a_plan_without_figures_has_a_page_without_them(compiled: Compilation) -> None:
     bare = replace(compiled.plan.predicted, latency_ms=None, energy_mj=None, alternatives=(), gap=None, value=None)
     page = render_page(replace(compiled.plan, predicted=bare))

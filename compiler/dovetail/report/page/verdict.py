@@ -162,12 +162,16 @@ def _bar(plan: Plan, parts: list[tuple[float, str]], shares: bool = True) -> lis
 
 
 def rivals(plan: Plan) -> list[Rival]:
-    """Return the plan and the simpler placements beside it, each with partitions one after the other."""
+    """Return the plan and the simpler placements beside it, these with partitions one after the other.
+
+    The plan says so where its own are not.
+    """
     figures = plan.predicted
     if figures.latency_ms is None or figures.energy_mj is None or not figures.alternatives:
         return []
     best = best_single(plan.predicted, plan.objective)
-    rows = [("this plan", figures.latency_ms, figures.energy_mj)]
+    own = "this plan, devices at the same time" if figures.concurrent else "this plan"
+    rows = [(own, figures.latency_ms, figures.energy_mj)]
     others = sorted(figures.alternatives, key=lambda each: (each != best, each.latency_ms))
     rows += [(each.name, each.latency_ms, each.energy_mj) for each in others if each.latency_ms > 0]
     most_ms = max(latency for _, latency, _ in rows) or 1.0
