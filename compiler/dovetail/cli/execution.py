@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from dovetail.cli.main import OWN_PROCESS
 from dovetail.plan import Plan, PlanError, read_plan, shown
+from dovetail.plan.words import digits
 from dovetail.report import operators_in
 from dovetail.report.console import DIM, KIND_STYLE, fields, heading, table, words
 from dovetail.runtime import SIMULATOR, Event, Executor, Observer, share_thread_pool
@@ -91,13 +92,8 @@ def latency_lines(seconds: Sequence[float], placement: Mapping[str, str]) -> Ite
     label = "measured, NPU emulated on the CPU" if emulated else "measured"
     if simulated:
         label = "measured on the NPU's simulator, which says nothing of the NPU's time"
-    figures = f"median {_number(median)} ms, min {_number(best)}, max {_number(worst)}"
+    figures = f"median {digits(median)} ms, min {digits(best)}, max {digits(worst)}"
     yield words(f"latency: {figures} over {len(seconds)} runs ({label})")
-
-
-def _number(milliseconds: float) -> str:
-    """Return three digits, and all before the point: `1741`, not `1.74e+03`."""
-    return f"{milliseconds:.0f}" if milliseconds >= 1000 else f"{milliseconds:.3g}"
 
 
 def _event_texts(events: Sequence[Event]) -> Iterator[tuple[str, str]]:

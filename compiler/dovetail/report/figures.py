@@ -90,7 +90,7 @@ def batch_section(rows: tuple[BatchRow, ...]) -> Iterator[RenderableType]:
         return
     names = list(dict.fromkeys(each.name for row in rows for each in row.predicted.alternatives))
     yield heading("batch sizes")
-    made = table([">batch", ">placement", "operators", ">ms", ">mJ", ">ms a picture", *(f">{name}" for name in names)])
+    made = table([">batch", ">placement", "operators", ">ms", ">mJ", ">ms a sample", *(f">{name}" for name in names)])
     for row in rows:
         shares = " ".join(f"{device} {count}" for device, count in row.devices if count)
         costs = {each.name: each for each in row.predicted.alternatives}
