@@ -39,13 +39,13 @@ def test_boundary_with_a_symbolic_tensor_has_no_size(plan: Plan) -> None:
     assert (second.first, second.last) == ("conv_2", "loop")
 
 
-def test_causes_are_ranked_by_operators_and_grouped_over_names_and_values(plan: Plan) -> None:
+def test_rules_stand_before_choices_ranked_by_operators_and_grouped_over_names_and_values(plan: Plan) -> None:
     causes = summarize(plan).causes
 
     assert [(cause.rule, cause.operators, cause.sole) for cause in causes] == [
         ("attr_range", 2, 2),
-        ("placement", 1, 1),
         ("op_list", 1, 1),
+        ("placement", 1, 1),
     ]
     strides = causes[0]
     assert strides.message == "strides must be in [1, 3], got (4, 4)"

@@ -51,7 +51,9 @@ class Cause:
 
 
 def rank_causes(plan: Plan, device: str | None = None) -> tuple[Cause, ...]:
-    """Return what keeps the plan's operators off a device, the cause of most operators first, then in their order.
+    """Return what keeps the plan's operators off a device: rules that are broken, then what the placement chose.
+
+    Of both the cause of most operators comes first, and of equal ones that of the first operator.
 
     Args:
         plan: of several batch sizes, its own is looked at.
@@ -166,5 +168,6 @@ def _cause(group: list[tuple[PlanOperator, Reason, bool]]) -> Cause:
     )
 
 
-def _rank(cause: Cause) -> tuple[int, int]:
-    return -cause.operators, -cause.sole
+def _rank(cause: Cause) -> tuple[bool, int, int]:
+    """What a device refuses is what its user can change: it stands before what the placement chose."""
+    return is_choice(cause.rule), -cause.operators, -cause.sole
