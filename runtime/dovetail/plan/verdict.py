@@ -82,7 +82,7 @@ def bound_words(gap: float) -> str:
 
 
 def main_cause(plan: Plan, device: str | None = None) -> str:
-    """The first cause that keeps operators off a device, as `rank_causes` has them, with its code and remedy; empty where there is none.
+    """The first cause that keeps operators off a device, with its code and remedy; empty where there is none.
 
     Args:
         plan: of several batch sizes, its own is looked at.

@@ -81,7 +81,7 @@ def headline(plan: Plan, report: Report) -> str:
     if not first.operators:
         others = [f"{each.operators} on the {each.id}" for each in report.devices if each.operators]
         return f"No operator runs on the {first.id}: of {report.operators} there are {' and '.join(others)}."
-    share = "" if first.time_share is None else f", {_percent(first.time_share)} of the predicted time at work"
+    share = "" if first.time_share is None else f", {_percent(first.time_share)} of the devices' predicted time"
     return f"{first.operators} of {counted(report.operators, 'operator')} run on the {first.id}{share}."
 
 
