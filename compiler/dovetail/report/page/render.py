@@ -69,7 +69,7 @@ def render_page(
             headline=verdict.headline(plan, report),
             tiles=list(verdict.tiles(plan, report)),
             bars=[("Operators", "", verdict.operator_bar(plan, report))]
-            + [("Time, transfers included", plan.predicted.source, bar) for bar in [verdict.time_bar(plan, report)] if bar],
+            + [("Time with transfers", plan.predicted.source, bar) for bar in [verdict.time_bar(plan, report)] if bar],
             rivals=verdict.rivals(plan),
             suggestions=suggestions,
             gains=verdict.gains(suggestions),
