@@ -133,9 +133,9 @@ def _front(source: Path, target: str | None, form: str, output: Path | None, opt
 
     chosen = _one_model("--pareto", source, target, options)
     _check_form("--pareto", form, ("text", "json", "html"))
-    front = trace_pareto(source, chosen, compile_options(**options))
     if form == "html":
-        return html_page(source, target, options, front)
+        return html_page(source, target, options, pareto=True)
+    front = trace_pareto(source, chosen, compile_options(**options))
     return render_front_json(front) if form == "json" else render_front(front, *_screen(output))
 
 

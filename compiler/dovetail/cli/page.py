@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from dovetail.plan import Front
 
 
-def html_page(source: Path, target: str | None, options: dict[str, Any], front: "Front | None" = None) -> str:
+def html_page(source: Path, target: str | None, options: dict[str, Any], pareto: bool = False) -> str:
     """Return the page of a plan's folder, or of a model with what would help it most.
 
     Args:
         source: the folder, or the model's file.
         target: for a model.
         options: those of the command line, as `compile_options` takes them.
-        front: between latency and energy, to be shown too.
+        pareto: of a model, show the front between latency and energy too.
 
     Raises:
         ModelError, PlanError: as `load_plan`.
@@ -29,7 +29,11 @@ def html_page(source: Path, target: str | None, options: dict[str, Any], front: 
         plan = load_plan(source, target, **options)
         return render_page(plan, describe_graph(join_partitions(plan, source)))
     compilation, made = load_compilation(source, target, **options)
-    return page_of(compilation, made, front)
+    if not pareto:
+        return page_of(compilation, made)
+    from dovetail.compiler.driver import trace_front
+
+    return page_of(compilation, made, trace_front(compilation.graph, compilation.target, made))
 
 
 def page_of(compilation: "Compilation", made: "CompileOptions", front: "Front | None" = None) -> str:

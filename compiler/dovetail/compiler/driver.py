@@ -186,7 +186,12 @@ def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions
     described = load_described(target, options)
     graph = prepare(model, options)
     tag(graph, described)
-    problem = make_problem(graph, described, options.place)
+    return trace_front(graph, described, options)
+
+
+def trace_front(graph: Graph, target: Target, options: CompileOptions) -> Front:
+    """The same of a graph with units and verdicts, as one that was compiled has."""
+    problem = make_problem(graph, target, options.place)
     units = units_of(graph)
     points = []
     for choice in pareto(problem, options.placing):
@@ -197,7 +202,7 @@ def trace_pareto(model: str | Path | bytes, target: str, options: CompileOptions
         }
         points.append(FrontPoint(1e-3 * choice.latency, 1e-3 * choice.energy, choice.partitions, device_of))
     assert problem.costs is not None
-    return Front(graph.name, described.ref, problem.devices, problem.costs.source, tuple(points))
+    return Front(graph.name, target.ref, problem.devices, problem.costs.source, tuple(points))
 
 
 def load_described(target: str, options: CompileOptions) -> Target:
