@@ -22,7 +22,7 @@ from dovetail.compiler.sweeping.job import SweepJob, run_job
 from dovetail.compiler.sweeping.record import recommend
 from dovetail.cost.costs_file import CostsPart, ErrorsPart, base_digest, write_costs
 from dovetail.plan import DovetailError, ModelError, TargetError
-from dovetail.report.totals import plan_totals
+from dovetail.plan.totals import plan_totals
 from dovetail.targets import load_target
 from dovetail.targets.overlay import OverlayPart, write_overlay
 

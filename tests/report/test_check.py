@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from dovetail.plan import Plan, PlanError, Predicted, as_variant
+from dovetail.plan.totals import plan_totals
 from dovetail.report.check import BUDGETS, CheckReport, check_plan
 from dovetail.report.check_formats import render_check, render_check_github, render_check_json, render_junit
-from dovetail.report.totals import plan_totals
 
 
 @pytest.fixture

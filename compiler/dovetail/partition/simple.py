@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dovetail.partition import greedy, limits
 from dovetail.partition.problem import Placement, Problem
 from dovetail.plan.errors import PartitionError
+from dovetail.plan.schema import ALL_ON
 
 
 def simple_placements(problem: Problem) -> Iterator[tuple[str, Placement]]:
@@ -23,7 +24,7 @@ def simple_placements(problem: Problem) -> Iterator[tuple[str, Placement]]:
         )
         alone = all(each == device for each in device_of)
         if alone or device_of != first.device_of:
-            yield from _within_limits(problem, f"all on {name}" if alone else f"{name} first", Placement(device_of))
+            yield from _within_limits(problem, f"{ALL_ON}{name}" if alone else f"{name} first", Placement(device_of))
 
 
 def _within_limits(problem: Problem, name: str, placement: Placement) -> Iterator[tuple[str, Placement]]:

@@ -8,8 +8,9 @@ from typing import Final
 from dovetail.plan import batches_of, for_batch
 from dovetail.plan.errors import PlanError
 from dovetail.plan.schema import Plan
+from dovetail.plan.totals import npu_devices, plan_totals
 from dovetail.report.diff import BatchDiff, Change, diff_plans
-from dovetail.report.totals import Unit, npu_devices, plan_totals
+from dovetail.report.totals import Unit
 
 _SLACK: Final = 1e-9
 """Relative; the last bits of a sum are not a regression."""

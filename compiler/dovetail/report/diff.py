@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dovetail.plan import batches_of, for_batch
 from dovetail.plan.causes import short_reason
 from dovetail.plan.schema import Plan, PlanOperator
-from dovetail.report.totals import Totals, plan_totals
+from dovetail.plan.totals import Totals, plan_totals
 
 
 @dataclass(frozen=True, slots=True)

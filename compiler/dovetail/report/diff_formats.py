@@ -6,11 +6,12 @@ from typing import Final
 
 from rich.console import RenderableType
 
+from dovetail.plan.totals import Totals
 from dovetail.report.console import draw, fields, heading, table, words
 from dovetail.report.diff import BatchDiff, Change, Diff, Place
 from dovetail.report.document import render_record
 from dovetail.report.markdown import escaped, folded, markdown_table
-from dovetail.report.totals import Totals, Unit, figure_text
+from dovetail.report.totals import Unit, figure_text
 from dovetail.report.words import counted, digits
 
 DIFF_VERSION: Final = 1

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from dovetail.compiler.sweeping.record import SweepRecord
 from dovetail.partition import Objective
+from dovetail.plan.verdict import PROVEN
 from dovetail.report.console import DIM, STATE_STYLE, STRONG, draw, heading, table, words
 from dovetail.report.document import render_record
 from dovetail.report.figures import source_words
@@ -22,8 +23,6 @@ SWEEP_VERSION: Final = 1
 """Of the JSON document."""
 MARK: Final = "*"
 """Stands before the target that is recommended."""
-_PROVEN: Final = 1e-4
-"""A smaller gap says nothing more: it is what the solver stops at."""
 _BEST: Final[dict[Objective, str]] = {
     "latency": "least latency",
     "energy": "least energy",
@@ -103,7 +102,7 @@ def _cells(row: SweepRecord, sweep: SweepTable) -> list[str]:
     if row.error:
         return ["failed", *("" for _ in _columns(sweep.objective)[1:])]
     period = [_number(row.period_ms)] if sweep.objective == "throughput" else []
-    gap = UNKNOWN if row.gap is None else f"{100 * max(row.gap, _PROVEN):.2g}"
+    gap = UNKNOWN if row.gap is None else f"{100 * max(row.gap, PROVEN):.2g}"
     return [
         _number(row.latency_ms),
         _number(row.energy_mj),

@@ -196,6 +196,10 @@ class Transfer:
     1. None where the plan has no figures."""
 
 
+ALL_ON: Final = "all on "
+"""Begins the name of an alternative that has the whole model on one device, whose id ends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """A simpler placement, under the same costs, with its partitions one after the other."""

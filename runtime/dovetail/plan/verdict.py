@@ -12,12 +12,10 @@ from typing import Final
 
 from dovetail.plan.causes import rank_causes
 from dovetail.plan.colors import KIND_COLORS
-from dovetail.plan.schema import Alternative, DeviceKind, Plan, Predicted
+from dovetail.plan.schema import ALL_ON, Alternative, DeviceKind, Plan, Predicted
 from dovetail.plan.words import counted, digits, printable, size_text
 
-_ALL_ON: Final = "all on "
-"""How an alternative is called that is one device alone."""
-_PROVEN: Final = 1e-4
+PROVEN: Final = 1e-4
 """Gap below which a placement is called optimal."""
 _LABEL: Final = 12
 """Columns of a word in the text, with the space behind it."""
@@ -64,20 +62,23 @@ def device_totals(plan: Plan) -> tuple[DeviceTotal, ...]:
 
 def best_single(predicted: Predicted, objective: str) -> Alternative | None:
     """The best placement on one device, by the plan's objective; None where no device takes the whole model."""
-    alone = [each for each in predicted.alternatives if each.name.startswith(_ALL_ON)]
-    return min(alone, key=lambda each: _value(each, objective), default=None)
+    alone = [each for each in predicted.alternatives if each.name.startswith(ALL_ON)]
+    return min(
+        alone, key=lambda each: figure(objective, each.latency_ms, each.energy_mj, each.latency_ms), default=None
+    )
 
 
-def _value(each: Alternative, objective: str) -> float:
+def figure(objective: str, latency_ms: float, energy_mj: float, period_ms: float) -> float:
+    """What an objective makes smallest, of these figures of a request."""
     if objective == "edp":
-        return each.latency_ms * each.energy_mj
-    return each.energy_mj if objective == "energy" else each.latency_ms
+        return latency_ms * energy_mj
+    return {"energy": energy_mj, "throughput": period_ms}.get(objective, latency_ms)
 
 
 def bound_words(gap: float) -> str:
     """How far a placement may be from the best, given its relative gap to a proven bound."""
-    if gap <= _PROVEN:
-        return f"proven optimal to {100 * _PROVEN:.2g} %"
+    if gap <= PROVEN:
+        return f"proven optimal to {100 * PROVEN:.2g} %"
     return f"proven to be at most {100 * gap:.2g} % above the optimum"
 
 
@@ -233,7 +234,7 @@ def _single(plan: Plan) -> str:
     best = best_single(plan.predicted, plan.objective)
     if best is None:
         return ""
-    return f"{best.name.removeprefix(_ALL_ON)} {digits(best.latency_ms)} ms, {digits(best.energy_mj)} mJ"
+    return f"{best.name.removeprefix(ALL_ON)} {digits(best.latency_ms)} ms, {digits(best.energy_mj)} mJ"
 
 
 def _escape(text: str) -> str:

@@ -1,12 +1,14 @@
 """One row of a sweep: compile a model for a target, and boil the plan down to its figures."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dovetail.compiler.driver import compile_graph, prepare
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.sweeping.record import SweepRecord
-from dovetail.plan import DovetailError, Plan, best_single, device_totals
+from dovetail.plan import DovetailError, Plan, best_single
+from dovetail.plan.schema import ALL_ON
+from dovetail.plan.totals import plan_totals
 from dovetail.targets import Target
 
 
@@ -46,28 +48,15 @@ def run_job(job: SweepJob) -> SweepRecord:
 
 
 def _record(job: SweepJob, plan: Plan) -> SweepRecord:
-    devices = device_totals(plan)
-    npus = [each for each in devices if each.kind == "npu"]
-    times = [each.time_share for each in npus]
-    known_times = [time for time in times if time is not None]
-    sizes = [transfer.bytes for transfer in plan.transfers]
-    known = [size for size in sizes if size is not None]
     predicted = plan.predicted
     single = best_single(predicted, job.options.objective)
     return SweepRecord(
         model=job.model,
         batch=job.batch,
         target=plan.target,
-        latency_ms=predicted.latency_ms,
-        energy_mj=predicted.energy_mj,
+        **asdict(plan_totals(plan)),
         period_ms=predicted.period_ms,
-        operators=sum(each.operators for each in devices),
-        npu_ops=sum((each.share for each in npus), 0.0),
-        npu_time=sum(known_times, 0.0) if len(known_times) == len(times) else None,
-        partitions=len(plan.partitions),
-        transfers=len(sizes),
-        boundary_bytes=sum(known) if len(known) == len(sizes) else None,
-        single=single.name.removeprefix("all on ") if single else "",
+        single=single.name.removeprefix(ALL_ON) if single else "",
         single_latency_ms=single.latency_ms if single else None,
         single_energy_mj=single.energy_mj if single else None,
         gap=predicted.gap,

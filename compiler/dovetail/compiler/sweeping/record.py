@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dovetail.partition import Objective
+from dovetail.plan.verdict import figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,6 @@ def recommend(records: Sequence[SweepRecord], objective: Objective) -> tuple[Swe
             best[key] = min(best.get(key, (merit, number)), (merit, number))
     chosen = {number for _, number in best.values()}
     return tuple(replace(record, recommended=number in chosen) for number, record in enumerate(records))
-
-
-def figure(objective: Objective, latency: float, energy: float, period: float) -> float:
-    """What an objective makes smallest."""
-    figures = {"latency": latency, "energy": energy, "edp": latency * energy, "throughput": period}
-    return figures[objective]
 
 
 def _merit(record: SweepRecord, objective: Objective) -> tuple[float, float] | None:
