@@ -155,7 +155,7 @@ def test_bar_is_shown_on_a_terminal_only() -> None:
 def test_interrupt_ends_all_processes_with_exit_code_130() -> None:
     command = [sys.executable, "-c", MAIN, "sweep", str(DIGITS), "-t", "cpu-only,intel-npu", "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
-        workers = _wait_for_children(parent.pid, 2)
+        workers = _wait_for_workers(parent.pid, 2)
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)  # as one does that computes for an hour
         parent.send_signal(signal.SIGINT)
@@ -164,13 +164,20 @@ def test_interrupt_ends_all_processes_with_exit_code_130() -> None:
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
-def _wait_for_children(parent: int, number: int) -> list[int]:
+def _wait_for_workers(parent: int, number: int) -> list[int]:
+    """Its children that run their own program: before, one still holds whatever its parent has open."""
     until = time.monotonic() + LONG_S
     while time.monotonic() < until:
-        children = Path(f"/proc/{parent}/task/{parent}/children")
-        tasks = Path(f"/proc/{parent}/task").glob("*/children")
-        found = [int(word) for task in (children, *tasks) for word in task.read_text().split()]
-        if len(set(found)) >= number:
-            return sorted(set(found))
+        children = (found for task in Path(f"/proc/{parent}/task").glob("*/children") for found in _read(task).split())
+        workers = {int(child) for child in children if "child.py" in _read(Path(f"/proc/{child}/cmdline"))}
+        if len(workers) >= number:
+            return sorted(workers)
         time.sleep(0.02)
     raise AssertionError("no processes were started")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:  # of a thread or process that has just ended
+        return ""

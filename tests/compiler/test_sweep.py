@@ -305,6 +305,24 @@ def test_error_of_the_caller_ends_all_processes() -> None:
 
 
 @linux_only
+def test_interrupt_while_processes_start_ends_those_that_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, began = threading.Thread.start, list[str]()
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if "_work" in thread.name:
+            began.append(thread.name)
+            if len(began) == 2:
+                stop_one_worker()
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(LocalEngine(jobs=2).run([job(), job(target="cpu-only"), job()]))
+    assert workers() == []
+
+
+@linux_only
 def test_workers_end_when_nobody_is_left_to_ask(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(

@@ -45,11 +45,11 @@ class LocalEngine:
             todo.put(each)
         shops = [new_shop() for _ in range(min(self.jobs or cores(), len(jobs)))]
         threads = [threading.Thread(target=_work, args=(shop, todo, done, self.limit_s), daemon=True) for shop in shops]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             for _ in jobs:
-                number, record = done.get()
+                number, record = _wait_for(done)
                 if isinstance(record, BaseException):
                     raise record
                 yield number, record
@@ -100,6 +100,14 @@ def _work(shop: Workshop, todo: _Todo, done: _Done, limit_s: float) -> None:
                 done.put((number, serve(shop, job, limit_s)))
             except BaseException as error:  # it is raised where somebody waits
                 done.put((number, error))
+
+
+def _wait_for(done: _Done) -> tuple[int, SweepRecord | BaseException]:
+    """The next that is done. Waits for a moment at a time: an interrupt that comes just before a wait begins is seen
+    after it only."""
+    while True:
+        with contextlib.suppress(Empty):
+            return done.get(timeout=_TICK_S)
 
 
 def _end(shops: Sequence[Workshop], threads: Sequence[threading.Thread], todo: _Todo) -> None:
