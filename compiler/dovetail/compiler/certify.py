@@ -28,6 +28,7 @@ from dovetail.lowering.reference import run_reference
 from dovetail.lowering.reference_values import ReferenceValues
 from dovetail.lowering.trial import run_plan
 from dovetail.lowering.vendor import COMPILE_LIMIT_S, VendorCompiler, why_not_compiled
+from dovetail.plan.codes import remedy
 from dovetail.plan.errors import LoweringError
 from dovetail.plan.schema import Certificate, TensorCheck
 from dovetail.targets.overlay import OverlayPart
@@ -222,9 +223,10 @@ def _repairs(verifier: Verifier) -> list[str]:
     """One note for each reason for which verification has moved units."""
     moved: dict[tuple[str, str], list[str]] = {}
     for (device, name), reason in verifier.refused.items():
-        moved.setdefault((device, reason.message), []).append(name)
+        told = f"{reason.message}; {remedy(reason.code, reason.fix)}"
+        moved.setdefault((device, told), []).append(name)
     notes = []
-    for (device, message), names in moved.items():
+    for (device, told), names in moved.items():
         more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-        notes.append(f"verified: {', '.join(map(repr, names[:_FEW]))}{more} can't be on {device}: {message}")
+        notes.append(f"verified: {', '.join(map(repr, names[:_FEW]))}{more} can't be on {device}: {told}")
     return notes

@@ -155,7 +155,7 @@ class Verifier:
             found = units[start:end]
         compiler.be_patient()
         unit = found[-1]
-        spoken = with_names(self.compiled(self._nodes(found), device).words, self._nodes(found))[:_WORDS]
+        spoken = with_names(self.compiled(self._nodes(found), device).words, self._nodes(found))[:_WORDS].rstrip(".")
         message = f"{REFUSES}{_together(self, found)}: {spoken}"
         self._refuse(unit, device, Reason("compile", message, "refused", "what it compiles", compiler.tool))
         if len(found) == 1:

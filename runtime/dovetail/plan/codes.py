@@ -25,6 +25,7 @@ class Code:
 _TO_STATIC: Final = "give the shapes of the model's inputs, --shape NAME=1,3,224,224 or --dim NAME=1"
 _ATTRIBUTE: Final = "change the attribute in the model, or build it of operators that the device takes"
 _SIZE: Final = "change the model's size there, or split the operator"
+_TO_EXACT: Final = "keep it in a wider type, bound its values, or allow the error with --verify-snr-db"
 _VARIANT: Final = "choose a variant of the target that takes it, -t TARGET:VARIANT"
 
 CODES: Final = (
@@ -64,7 +65,7 @@ CODES: Final = (
     Code("DV401", "backend", "the backend can't run it", "run it on a device with another backend"),
     Code("DV402", "probe", "the vendor's compiler refused it when it was probed", "probe again with a newer compiler"),
     Code("DV403", "compile", "the vendor's compiler refused it", "try a newer compiler, or another form"),
-    Code("DV404", "numerics", "the device computes it too inexactly", "keep it in a wider type, or bound its values"),
+    Code("DV404", "numerics", "the device computes it too inexactly", _TO_EXACT),
 )
 """In the order of their numbers."""
 
