@@ -179,7 +179,20 @@ class TestMarkdown:
         assert "| operators on the NPU | 33.33 % | 16.67 % | -16.7 points |" in lines
         assert lines.index("<details>") > lines.index("| operators | 6 | 6 |  |")
         assert "<summary>1 operator moved</summary>" in lines
-        assert "| relu\\_1 | Relu | npu | cpu |  |  | pinned |" in lines
+        assert "| relu\\_1 | Relu | npu | cpu | pinned |" in lines
+
+    def test_columns_that_say_nothing_are_left_out(self, plan: Plan) -> None:
+        there = with_operator(plan, "conv_2", device="npu", partition="000-npu", reason="")
+        why, cost = "'relu_1' (Relu): pinned", {"latency_us": 9.0, "energy_uj": 20.0}
+        both = with_operator(there, "relu_1", device="cpu", partition="001-cpu", reason=why, cost=cost)
+
+        for render in (render_diff_markdown, lambda diff: render_diff(diff, 100, color=False)):
+            (said_nothing,) = [line for line in render(diff_plans(plan, there)).splitlines() if "from" in line]
+            assert said_nothing.replace("|", " ").split() == ["operator", "type", "from", "to"]
+            (said,) = [line for line in render(diff_plans(plan, both)).splitlines() if "from" in line]
+            assert "reason now" in said
+            assert "us now" in said
+            assert "us before" not in said
 
     def test_name_can_not_format_link_or_call_anybody(self, plan: Plan) -> None:
         evil = with_operator(plan, "relu_1", name="|</details>`@org/team`[x](http://y)\n# z")

@@ -83,7 +83,7 @@ def more_text(number: int) -> str:
 
 
 def _lists(batch: BatchDiff) -> Iterator[tuple[str, tuple[Change, ...], tuple[_Column, ...]]]:
-    """Yield title, changes and columns of every list that is not empty."""
+    """Yield title, changes and columns of every list that is not empty; a column that says nothing is left out."""
     lists = (
         ("moved", batch.moved, (_NODE, _TYPE, _FROM, _TO, _BEFORE, _AFTER, _REASON)),
         ("appeared", batch.appeared, (_NODE, _TYPE, _ON, _AFTER, _APPEARED, _REASON)),
@@ -92,7 +92,8 @@ def _lists(batch: BatchDiff) -> Iterator[tuple[str, tuple[Change, ...], tuple[_C
     )
     for title, changes, columns in lists:
         if changes:
-            yield f"{counted(len(changes), 'operator')} {title}", changes, columns
+            said = tuple(column for column in columns if any(map(column.text, changes[:LISTED])))
+            yield f"{counted(len(changes), 'operator')} {title}", changes, said
 
 
 def _parts(diff: Diff) -> Iterator[RenderableType]:
