@@ -65,8 +65,31 @@ def test_batch_sizes_say_where_the_best_device_changes() -> None:
     )
     text = " ".join(draw(batch_section(rows), 200, color=False).split())
     assert "best device npu up to batch 8, gpu from 64" in text
-    assert "0.25" in text, "2 ms for 8 pictures"
+    assert "ms a sample 0.25 2 0.0312" in text, "2 ms for 8, 1 and 64 pictures"
     assert list(batch_section(rows[:1])) == []
+
+
+def test_batch_sizes_fit_100_columns_with_the_longest_figures() -> None:
+    names = ("greedy", *(f"{device}{how}" for device in ("npu", "gpu", "cpu") for how in (" first", " alone")))
+    longest = Predicted(
+        latency_ms=1.23e-5, energy_mj=1.23e-5, alternatives=tuple(Alternative(name, 1.23e-5, 1.23e-5) for name in names)
+    )
+    devices = (("npu", 12345), ("gpu", 12345), ("cpu", 12345))
+    rows = tuple(BatchRow(batch, 0, longest, devices) for batch in (1, 8, 64, 512))
+    narrow, wide = (draw(batch_section(rows), width, color=False) for width in (100, 1000))
+    assert narrow == wide
+    assert "npu first, mJ      1.23e-05   1.23e-05   1.23e-05   1.23e-05" in narrow
+
+
+def test_batch_sizes_without_a_cost_model_have_no_empty_lines() -> None:
+    rows = tuple(BatchRow(batch, 0, Predicted(), (("cpu", 3),)) for batch in (1, 8))
+    _, _, *lines = draw(batch_section(rows), 100, color=False).splitlines()
+    assert [line.split() for line in lines] == [
+        ["batch", "1", "8"],
+        ["─" * len(lines[1])],
+        ["placement", "0", "0"],
+        ["operators", "on", "cpu", "3", "3"],
+    ]
 
 
 FRONT = Front(

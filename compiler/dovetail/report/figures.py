@@ -85,25 +85,40 @@ def proof(predicted: Predicted, objective: str) -> str:
 
 
 def batch_section(rows: tuple[BatchRow, ...]) -> Iterator[RenderableType]:
-    """Yield the table of batch sizes: what each costs, and what the simple placements would."""
+    """Yield the table of batch sizes: what each costs, and what the simple placements would.
+
+    A column for each size: 100 columns have room for seven, with however many devices.
+    """
     if len(rows) < 2:
         return
-    names = list(dict.fromkeys(each.name for row in rows for each in row.predicted.alternatives))
     yield heading("batch sizes")
-    made = table([">batch", ">placement", "operators", ">ms", ">mJ", ">ms a sample", *(f">{name}" for name in names)])
-    for row in rows:
-        shares = " ".join(f"{device} {count}" for device, count in row.devices if count)
-        costs = {each.name: each for each in row.predicted.alternatives}
-        others = [_both(costs[name].latency_ms, costs[name].energy_mj) if name in costs else "" for name in names]
-        latency = row.predicted.latency_ms or 0.0
-        figures = tuple(map(digits, (latency, row.predicted.energy_mj or 0.0, latency / row.batch)))
-        made.add_row(str(row.batch), str(row.placement), words(shares), *figures, *others)
+    made = table(["batch", *(f">{row.batch}" for row in rows)])
+    for label, figures in _figures(rows):
+        if any(figures):
+            made.add_row(words(label), *figures)
     yield made
     yield fields(_changes(rows))
 
 
-def _both(latency_ms: float, energy_mj: float) -> str:
-    return f"{digits(latency_ms)} ms {digits(energy_mj)} mJ"
+def _figures(rows: tuple[BatchRow, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the lines of the table: a label, and a figure for each batch size; empty where there is none."""
+    yield "placement", [str(row.placement) for row in rows]
+    for index, (device, _) in enumerate(rows[0].devices):
+        yield f"operators on {device}", [str(row.devices[index][1]) for row in rows]
+    latencies = [row.predicted.latency_ms for row in rows]
+    per_sample = [time and time / row.batch for time, row in zip(latencies, rows, strict=True)]
+    yield "ms", [_figure(latency) for latency in latencies]
+    yield "ms a sample", [_figure(latency) for latency in per_sample]
+    yield "mJ", [_figure(row.predicted.energy_mj) for row in rows]
+    others = [{each.name: each for each in row.predicted.alternatives} for row in rows]
+    for name in dict.fromkeys(name for known in others for name in known):
+        costs = [known.get(name) for known in others]
+        yield f"{name}, ms", [_figure(cost.latency_ms if cost else None) for cost in costs]
+        yield f"{name}, mJ", [_figure(cost.energy_mj if cost else None) for cost in costs]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else digits(value)
 
 
 def _changes(rows: tuple[BatchRow, ...]) -> Iterator[tuple[str, RenderableType]]:
