@@ -39,6 +39,12 @@ def test_figures_the_proof_and_the_alternatives() -> None:
     assert "instead of greedy 4 ms, 8 mJ; all on cpu 9 ms, 9 mJ (best single device)" in text
 
 
+def test_a_plan_that_overlaps_is_told_beside_the_alternatives_as_it_would_be_without() -> None:
+    said = "with partitions one after the other, as in these, this plan takes 2.5 ms"
+    assert f"(best single device); {said}" in lines(PROVEN)
+    assert "one after the other" not in lines(replace(PROVEN, serial_latency_ms=2.0000001))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -7,7 +7,7 @@ from itertools import pairwise
 from rich.console import RenderableType
 from rich.text import Text
 
-from dovetail.plan import batches_of, best_single, bound_words, for_batch
+from dovetail.plan import batches_of, best_single, bound_words, for_batch, overlaps
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, Plan, Predicted
 from dovetail.report.console import fields, heading, table, words
 from dovetail.report.words import digits
@@ -61,7 +61,11 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
     others = [each for each in predicted.alternatives if each.latency_ms > 0]
     if others:
         best = best_single(predicted, objective)
-        yield "instead of", words("; ".join(_alternative(each, each == best) for each in others))
+        told = [_alternative(each, each == best) for each in others]
+        if overlaps(predicted):
+            serial = amount(predicted.serial_latency_ms, "ms")
+            told.append(f"with partitions one after the other, as in these, this plan takes {serial}")
+        yield "instead of", words("; ".join(told))
 
 
 def _alternative(each: Alternative, is_best: bool) -> str:

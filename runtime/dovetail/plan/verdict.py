@@ -17,6 +17,8 @@ from dovetail.plan.words import counted, digits, printable, size_text
 
 PROVEN: Final = 1e-4
 """Gap below which a placement is called optimal."""
+_OVERLAP: Final = 1e-3
+"""Part of the latency that must be saved: less can't be seen in three digits."""
 _LABEL: Final = 12
 """Columns of a word in the text, with the space behind it."""
 _WIDTH: Final = 100
@@ -73,6 +75,12 @@ def figure(objective: str, latency_ms: float, energy_mj: float, period_ms: float
     if objective == "edp":
         return latency_ms * energy_mj
     return {"energy": energy_mj, "throughput": period_ms}.get(objective, latency_ms)
+
+
+def overlaps(predicted: Predicted) -> bool:
+    """Whether a plan is faster than with its partitions one after the other, as those of the simpler placements run."""
+    own, serial = predicted.latency_ms, predicted.serial_latency_ms
+    return own is not None and serial is not None and own < (1 - _OVERLAP) * serial
 
 
 def bound_words(gap: float) -> str:

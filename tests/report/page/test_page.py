@@ -145,7 +145,7 @@ def test_figures_that_are_better_than_modelled_say_so(compiled: Compilation) -> 
 
 
 def test_what_is_faster_because_devices_overlap_says_so_beside_what_does_not(compiled: Compilation, page: str) -> None:
-    figures = replace(compiled.plan.predicted, concurrent=True)
+    figures = replace(compiled.plan.predicted, latency_ms=0.5, serial_latency_ms=0.6)
     words = '<th scope="row">this plan, devices at the same time</th>'
 
     assert words in render_page(replace(compiled.plan, predicted=figures))

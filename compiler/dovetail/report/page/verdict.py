@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dovetail.plan import best_single, bound_words
+from dovetail.plan import best_single, bound_words, overlaps
 from dovetail.plan.codes import Code, code_of, find_code, label
 from dovetail.plan.schema import OBJECTIVE_UNITS, Alternative, DeviceKind, Plan
 from dovetail.report.certificate import certificate_rows
@@ -170,7 +170,7 @@ def rivals(plan: Plan) -> list[Rival]:
     if figures.latency_ms is None or figures.energy_mj is None or not figures.alternatives:
         return []
     best = best_single(plan.predicted, plan.objective)
-    own = "this plan, devices at the same time" if figures.concurrent else "this plan"
+    own = "this plan, devices at the same time" if overlaps(figures) else "this plan"
     rows = [(own, figures.latency_ms, figures.energy_mj)]
     others = sorted(figures.alternatives, key=lambda each: (each != best, each.latency_ms))
     rows += [(each.name, each.latency_ms, each.energy_mj) for each in others if each.latency_ms > 0]
