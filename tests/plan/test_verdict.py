@@ -126,7 +126,8 @@ def test_the_line_says_it_all_at_once(foreseen: Plan) -> None:
 
     assert "\n" not in line
     first, second, third, fourth, remedy = line.split("; ")
-    assert re.fullmatch(r"\d+ operators: npu \d+ \(.* % of predicted time\), cpu \d+ \(.* % of predicted time\)", first)
+    share = "% of the devices' time"
+    assert re.fullmatch(rf"\d+ operators: npu \d+ \(.* {share}\), cpu \d+ \(.* {share}\)", first)
     assert re.fullmatch(r"\d+ partitions?, \d+ transfers? of .*", second)
     assert third == "predicted 4.5 ms, 7 mJ (modelled), proven to be at most 1 % above the optimum"
     assert fourth == "top cause: DV104 dtype (1 operator): dtype must be float16, got float64"

@@ -48,7 +48,7 @@ class DeviceShare:
     latency_ms: float | None
     """Predicted, of its partitions with their launches; None where the plan has no figures."""
     time_share: float | None
-    """Part of the predicted time of all partitions, 0 to 1."""
+    """Part of the devices' time, the predicted time of all partitions, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

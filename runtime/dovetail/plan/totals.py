@@ -14,7 +14,7 @@ class Totals:
     npu_ops: float | None
     """Share of them on NPUs, 0 to 1; None where there are no operators."""
     npu_time: float | None
-    """Share of the predicted time of all partitions that those on NPUs take, 0 to 1."""
+    """Share of NPUs in the devices' time, the predicted time of all partitions, 0 to 1."""
     partitions: int
     transfers: int
     boundary_bytes: int | None

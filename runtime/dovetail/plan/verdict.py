@@ -39,7 +39,7 @@ class DeviceTotal:
     share: float
     """Part of all operators, 0 to 1."""
     time_share: float | None
-    """Part of the predicted time of all partitions, 0 to 1; None where there is none."""
+    """Part of the devices' time, that of all partitions, 0 to 1; None where there is none."""
 
 
 def device_totals(plan: Plan) -> tuple[DeviceTotal, ...]:
@@ -215,7 +215,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _with_time(total: DeviceTotal) -> str:
-    share = "" if total.time_share is None else f" ({100 * total.time_share:.1f} % of predicted time)"
+    share = "" if total.time_share is None else f" ({100 * total.time_share:.1f} % of the devices' time)"
     return f"{total.id} {total.operators}{share}"
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser, from disk, with the network off."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.report.page.visiting import HOSTILE, SAMPLES, Visit, hostile_model, write
 
+from dovetail.compiler import CompileOptions, compile_model
+from dovetail.report.sarif import render_sarif
 from dovetail.report.words import printable
 
 Open = Callable[[Path], Visit]
@@ -128,6 +131,15 @@ def test_a_table_sorts_both_ways_and_filters(detector: Page) -> None:
 def test_operators_are_listed_with_what_takes_longest_first(page: Page) -> None:
     shares = [float(row.locator("td").nth(4).inner_text().split()[0]) for row in page.locator("#away tbody tr").all()]
     assert shares == sorted(shares, reverse=True)
+
+
+def test_the_share_of_time_is_that_of_sarif(detector: Page) -> None:
+    plan = compile_model(SAMPLES / "ssd_detector.onnx", PAIRS["ssd_detector"], CompileOptions()).plan
+    assert plan.transfers, "else both shares would be of the same time"
+    (run,) = json.loads(render_sarif(plan, Path("ssd_detector.onnx")))["runs"]
+    most = max(result["properties"]["share_of_time"] for result in run["results"])
+    row = detector.locator("#away tbody tr").first
+    assert float(row.locator("td").nth(4).inner_text().split()[0]) == pytest.approx(100 * most, rel=0.01)
 
 
 def test_the_keyboard_alone_opens_a_partition(page: Page) -> None:

@@ -30,7 +30,7 @@ class SweepRecord:
     npu_ops: float | None = None
     """Share of them on NPUs, 0 to 1."""
     npu_time: float | None = None
-    """Share of the predicted time of all partitions that those on NPUs take, 0 to 1."""
+    """Share of NPUs in the devices' time, the predicted time of all partitions, 0 to 1."""
     partitions: int | None = None
     transfers: int | None = None
     """Tensors that cross between devices, inputs and outputs of the model included."""

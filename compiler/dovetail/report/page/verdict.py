@@ -81,7 +81,7 @@ def headline(plan: Plan, report: Report) -> str:
     if not first.operators:
         others = [f"{each.operators} on the {each.id}" for each in report.devices if each.operators]
         return f"No operator runs on the {first.id}: of {report.operators} there are {' and '.join(others)}."
-    share = "" if first.time_share is None else f", {_percent(first.time_share)} of the devices' predicted time"
+    share = "" if first.time_share is None else f", {_percent(first.time_share)} of the devices' time"
     return f"{first.operators} of {counted(report.operators, 'operator')} run on the {first.id}{share}."
 
 
@@ -128,7 +128,7 @@ def _transfers(plan: Plan, report: Report) -> Iterator[str]:
     yield f"{size_text(report.totals.bytes)}{rest}"
     between, total = report.totals.latency_ms, plan.predicted.serial_latency_ms
     if between is not None and total:
-        yield f"{time_text(between)}, {_percent(between / total)} of the time"
+        yield f"{time_text(between)}, {_percent(between / total)} of the time with transfers"
 
 
 def operator_bar(plan: Plan, report: Report) -> list[Segment]:

@@ -132,9 +132,12 @@ const transferColumns = () => [
   amountColumn("Energy", (each) => each.energy, energyText, modelled),
 ];
 
+// Of all partitions with their launches, transfers apart.
+const devicesTime = partitions.reduce((sum, each) => sum + (each.latency || 0), 0);
+
 const shareOfTime = (each) => {
   const { latency } = unitCost(each);
-  return data.latency && latency !== null ? (100 * latency) / (1000 * data.latency) : null;
+  return devicesTime && latency !== null ? (100 * latency) / devicesTime : null;
 };
 
 // What was found by solving again: how much less the whole would take if the device took all operators of this kind.
@@ -150,7 +153,7 @@ const awayColumns = () => [
   column("Type", (each) => each.type, null, false, "line"),
   column("Device", (each) => each.partition.device.id, (each) => deviceLabel(each.partition.device)),
   amountColumn("Time", (each) => unitCost(each).latency, timeText, sourceOf),
-  column("Share", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
+  column("Share of the devices' time", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
   ...(data.gains.length ? gainColumn() : []),
   column("Code and rule", (each) => `${reasonOf(each).code} ${reasonOf(each).rule}`, codeCell, false, "line"),
   column("Got", (each) => reasonOf(each).got, null, false, "words"),
