@@ -69,8 +69,6 @@ def test_loading_and_placing_options_hold_for_all_rows() -> None:
     assert rows("--shape", "embeddings=1,64,96") == [plain]
     for options, words in (
         (("--shape", "embeddings=1,2"), "embeddings"),
-        (("--dim", "batch=1"), "--dim"),
-        (("--bind", "sr=1"), "--bind sr"),
         (("--max-energy-mj", 1e-9), "mJ"),
     ):
         (failed,) = rows(*options)
@@ -109,6 +107,9 @@ def test_objective_decides_what_is_best() -> None:
         ((DIGITS, DIGITS, "-t", "cpu-only"), "is given twice; give each once"),
         ((DIGITS, "-t", "cpu-only", "--batch", "1,0"), "at least 1, got '0'"),
         ((DIGITS, "-t", "cpu-only", "--batch", "1,1"), "give each once"),
+        ((TRANSFORMER, "-t", "cpu-only", "--dim", "batch=1"), "--dim batch: no model has"),
+        ((TRANSFORMER, "-t", "cpu-only", "--bind", "sr=1"), "--bind sr: no model has"),
+        ((DIGITS, "-t", "hailo-8"), "Hailo publishes no list of the operators"),
         ((DIGITS, "-t", "cpu-only", "--jobs", 0), "'--jobs'"),
         ((DIGITS, "-t", "cpu-only", "--limit-s", 0), "'--limit-s'"),
         ((DIGITS, "-t", "cpu-only", "--engine", "dask"), "'--engine'"),

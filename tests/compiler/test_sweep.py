@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import onnx
 import pytest
 
 from dovetail.compiler import CompileOptions, LocalEngine, QuantizeOptions, SweepRecord, compile_model, sweep
@@ -185,6 +186,62 @@ def test_costs_and_overlays_go_to_their_target(tmp_path: Path) -> None:
             sweep([DIGITS], TARGETS[:1], options=given, engine=ONE)
 
 
+def test_target_that_can_not_be_compiled_for_fails_in_its_own_rows() -> None:
+    failed, good = sweep([DIGITS], ["hailo-8", "cpu-only"], engine=ONE)
+    assert failed.target == "hailo-8"
+    assert "Hailo publishes no list of the operators" in failed.error
+    assert (good.error, good.recommended) == ("", True)
+
+
+def text_model(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.onnx"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> {text}'), path)
+    return path
+
+
+def test_what_only_some_models_have_is_fixed_in_those(tmp_path: Path) -> None:
+    models = [
+        text_model(tmp_path, "rows", "g (float[N, 4] a, float k) => (float[N, 4] y) { y = Mul(a, k) }"),
+        text_model(tmp_path, "columns", "g (float[M, 4] b) => (float[M, 4] y) { y = Relu(b) }"),
+        text_model(tmp_path, "fixed", "g (float[2, 4] a) => (float[2, 4] y) { y = Relu(a) }"),
+    ]
+    options = CompileOptions(dims={"N": 7, "M": 9}, shapes={"a": (2, 4), "b": (9, 4)}, binds={"k": "3"})
+    clash, *good = sweep(models, ["cpu-only"], options=options, engine=ONE)
+    assert "--shape a=2,4: dimension 0 ('N') is 7, got 2" in clash.error
+    assert [each.error for each in good] == ["", ""]
+
+    rows = sweep(models, ["cpu-only"], options=CompileOptions(dims={"N": 7}, binds={"k": "3"}), engine=ONE)
+    assert [each.error for each in rows] == ["", "", ""]
+    alone = [CompileOptions(dims={"N": 7}, binds={"k": "3"}), CompileOptions(), CompileOptions()]
+    assert [each.latency_ms for each in rows] == [
+        compile_model(path, "cpu-only", each).plan.predicted.latency_ms
+        for path, each in zip(models, alone, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (CompileOptions(dims={"bach": 1}), "--dim bach: no model has an input with this symbolic dimension; did you "),
+        (CompileOptions(dims={"N": 2}, shapes={"img": (1,)}), "--shape img: no model has an input of this name; did "),
+        (CompileOptions(binds={"k": "1"}), "--bind k: no model has an input of this name; choose one of 'image', 'x'"),
+    ],
+)
+def test_what_no_model_has_is_refused_before_anything_is_begun(
+    options: CompileOptions, words: str, tmp_path: Path
+) -> None:
+    own = text_model(tmp_path, "own", "g (float[N, batch] x) => (float[N, batch] y) { y = Relu(x) }")
+    with pytest.raises(ModelError, match=words):
+        sweep([DIGITS, own], ["cpu-only"], options=options, engine=ONE)
+
+
+def test_a_model_that_can_not_be_read_fails_in_its_row_whatever_is_fixed(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"\0\1\n\2")
+    (row,) = sweep([broken], ["cpu-only"], options=CompileOptions(dims={"N": 2}), engine=ONE)
+    assert "is not ONNX" in row.error
+
+
 @pytest.mark.parametrize(
     ("models", "targets", "batches", "error", "words"),
     [
@@ -195,6 +252,7 @@ def test_costs_and_overlays_go_to_their_target(tmp_path: Path) -> None:
         ([DIGITS], [], [], TargetError, "needs at least one target"),
         ([DIGITS], ["cpu-onli"], [], TargetError, "did you mean 'cpu-only'?"),
         ([DIGITS], ["cpu-only", "cpu-only:host"], [], TargetError, "given twice, as 'cpu-only' and 'cpu-only:host'"),
+        ([DIGITS], ["hailo-8", "cambricon-mlu370"], [], TargetError, "Hailo publishes no list of the operators"),
         ([DIGITS], TARGETS, [1, 1], ModelError, "one is given twice; give each once"),
     ],
 )

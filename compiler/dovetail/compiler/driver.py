@@ -206,13 +206,19 @@ def trace_front(graph: Graph, target: Target, options: CompileOptions) -> Front:
 
 
 def load_described(target: str, options: CompileOptions) -> Target:
-    """The target, with its overlays and fitted costs; raises TargetError."""
+    """The target, with its overlays and fitted costs; TargetError also where nothing can be compiled for it."""
+    described = load_overlaid(target, options)
+    described.require_operators()
+    return described
+
+
+def load_overlaid(target: str, options: CompileOptions) -> Target:
+    """The target, with its overlays and fitted costs, whether or not anything can be compiled for it."""
     described = load_target(target)
     for overlay in options.overlays:
         described = apply_overlay(described, read_overlay(overlay))
     for costs in options.costs:
         described = apply_costs(described, read_costs(costs))
-    described.require_operators()
     return described
 
 

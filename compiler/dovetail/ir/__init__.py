@@ -11,7 +11,7 @@ from dovetail.ir.graph import Graph
 from dovetail.ir.half import round_to_half
 from dovetail.ir.infer import infer
 from dovetail.ir.lineage import COPY_OF
-from dovetail.ir.load import bound_arrays, load_model
+from dovetail.ir.load import Fixable, bound_arrays, fixable, load_model
 from dovetail.ir.names import unique_name
 from dovetail.ir.nested import (
     bodies,
@@ -31,6 +31,8 @@ __all__ = [
     "Bindings",
     "load_model",
     "bound_arrays",
+    "Fixable",
+    "fixable",
     "Border",
     "Serializer",
     "border",

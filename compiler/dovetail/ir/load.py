@@ -1,5 +1,6 @@
 """Loading: from a file, bytes or a ModelProto to a Graph. The only door for a model."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,24 @@ def load_model(source: str | Path | bytes | onnx.ModelProto, bindings: Bindings 
     graph = Graph(model, name=opened.name, sha256=opened.sha256)
     graph.bindings = bindings.as_text()
     return graph
+
+
+@dataclass(frozen=True, slots=True)
+class Fixable:
+    """What `Bindings` can fix of a model, by name, each once."""
+
+    inputs: tuple[str, ...]
+    dims: tuple[str, ...]
+    """The symbolic dimensions of the inputs."""
+
+
+def fixable(source: str | Path) -> Fixable:
+    """What bindings can fix of a model; raises ModelError where it can't be read. Nothing is inferred."""
+    graph = open_model(source).proto.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    dims = (dim.dim_param for value in inputs for dim in value.type.tensor_type.shape.dim)
+    return Fixable(tuple(value.name for value in inputs), tuple(dict.fromkeys(filter(None, dims))))
 
 
 def bound_arrays(source: str | Path, bindings: Bindings) -> dict[str, npt.NDArray[np.generic]]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from dovetail.compiler.driver import load_described
+from dovetail.compiler.driver import load_overlaid
 from dovetail.compiler.options import CompileOptions
 from dovetail.compiler.sweeping.job import SweepJob
+from dovetail.compiler.sweeping.loading import options_for_each
 from dovetail.compiler.sweeping.local import LocalEngine
 from dovetail.compiler.sweeping.record import SweepRecord, recommend
 from dovetail.cost.costs_file import read_costs
@@ -40,7 +41,8 @@ def sweep(
         models: paths of ONNX models.
         targets: as `compile_model` takes them.
         batches: sizes of the first dimension of the inputs; empty: the models as they are.
-        options: for all of them. An overlay or a cost file goes to the target that it was made for.
+        options: for all of them. An overlay or a cost file goes to the target that it was made for, what fixes an
+            input or a dimension to the models that have it.
         engine: what the rows are made by.
         on_row: called with each row when it is done, in any order, before one is recommended.
 
@@ -48,8 +50,9 @@ def sweep(
         A row for each, in the order of models, then batch sizes, then targets. One that failed says why.
 
     Raises:
-        ModelError: no model, a path where no file is, or one that is given twice.
-        TargetError: no target, or one that can't be used, or is given twice; an overlay or a cost file of none of them.
+        ModelError: no model, a path where no file is, or one that is given twice; something fixed that no model has.
+        TargetError: no target, none that can be compiled for, or one that there is not or that is given twice; an
+            overlay or a cost file of none of them.
         DovetailError: options that a sweep does not take, or an engine that is not there.
     """
     if options.quantize is not None or options.batch is not None or options.batches:
@@ -59,8 +62,8 @@ def sweep(
     if len(set(batches)) < len(batches):
         raise ModelError(f"batch sizes {', '.join(map(str, batches))}: one is given twice; give each once")
     jobs = [
-        SweepJob(name, path, batch, target, options)
-        for path, name in zip(paths, model_names(paths), strict=True)
+        SweepJob(name, path, batch, target, own)
+        for path, name, own in zip(paths, model_names(paths), options_for_each(paths, options), strict=True)
         for batch in batches or (None,)
         for target in described
     ]
@@ -114,10 +117,24 @@ def _described(refs: Sequence[str], options: CompileOptions) -> list[Target]:
     for path, name in (overlays | costs).items():
         if name not in named:
             raise TargetError(f"{shown(str(path))}: is for {name}, none of the targets; add it, or leave out the file")
-    return [
-        load_described(ref, replace(options, overlays=_made_for(name, overlays), costs=_made_for(name, costs)))
+    described = [
+        load_overlaid(ref, replace(options, overlays=_made_for(name, overlays), costs=_made_for(name, costs)))
         for name, ref in named.items()
     ]
+    _require_one(described)
+    return described
+
+
+def _require_one(targets: Sequence[Target]) -> None:
+    """Refuse targets of which none can be compiled for. One that others stand beside fails in its own rows."""
+    refused = []
+    for target in targets:
+        try:
+            target.require_operators()
+        except TargetError as error:
+            refused.append(error)
+    if len(refused) == len(targets):
+        raise refused[0]
 
 
 def _made_for(name: str, files: dict[Path, str]) -> tuple[Path, ...]:

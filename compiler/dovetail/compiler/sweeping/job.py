@@ -34,6 +34,7 @@ def run_job(job: SweepJob) -> SweepRecord:
     """Compile a model for a target. Nothing is written, and nothing is raised: an error is a row too."""
     options = replace(job.options, batch=job.batch, batches=())
     try:
+        job.target.require_operators()
         plan = compile_graph(prepare(job.path, options), job.target, options).plan
     except DovetailError as error:
         return job.failed(str(error))
