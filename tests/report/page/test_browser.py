@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -43,6 +44,14 @@ def page(request: pytest.FixtureRequest, written: Callable[[str], Path], visit: 
 @pytest.fixture
 def detector(written: Callable[[str], Path], visit: Open) -> Page:
     return visit(written("ssd_detector")).page
+
+
+LOOK = """chosen => {
+    document.documentElement.dataset.theme = chosen;
+    const style = getComputedStyle(document.documentElement);
+    const names = "ground card ink muted line edge accent soft crossing good bad host shade".split(" ");
+    return [...names.map((name) => style.getPropertyValue(`--${name}`)), style.colorScheme];
+}"""
 
 
 def point_at(page: Page, words: str) -> tuple[float, float]:
@@ -108,6 +117,19 @@ def test_the_theme_switches_and_is_kept(detector: Page) -> None:
     assert ground() != before
     detector.reload()
     assert detector.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_a_dark_system_and_the_switch_lead_to_the_same_colours(detector: Page) -> None:
+    def look(system: Literal["light", "dark"], chosen: str = "") -> list[str]:
+        detector.emulate_media(color_scheme=system)
+        return [str(each) for each in detector.evaluate(LOOK, chosen)]
+
+    light, dark = look("light"), look("dark")
+    assert len(light) > 10
+    assert all(light)
+    assert light != dark
+    assert (look("light", "dark"), look("dark", "dark")) == (dark, dark)
+    assert (look("light", "light"), look("dark", "light")) == (light, light)
 
 
 def test_a_table_sorts_both_ways_and_filters(detector: Page) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # it loads ONNX, which the report of a plan does without
     from dovetail.lowering.joined import JoinedGraph
 
 _ASSETS: Final = Path(__file__).parent / "assets"
+_IS_DARK: Final = '[data-theme="dark"]'
+"""Where the reader has chosen the dark theme."""
 _SCRIPTS: Final = (
     "model.js",
     "paint.js",
@@ -129,7 +131,10 @@ def _shown(value: Any) -> Any:
 
 def _style() -> str:
     colors = " ".join(f"--{kind}: {color};" for kind, color in KIND_COLORS.items())
-    return f":root {{ {colors} }}\n{_read('page.css')}"
+    chosen = _read("dark.css")
+    preferred = chosen.replace(_IS_DARK, ':not([data-theme="light"])')
+    both = f"{chosen}@media (prefers-color-scheme: dark) {{\n{preferred}}}\n"
+    return f":root {{ {colors} }}\n{_read('page.css')}{both}"
 
 
 def _script() -> str:
