@@ -30,16 +30,16 @@ def _network() -> nn.Sequential:
     """The layers that digits.py writes as ONNX, under the same names."""
     network = nn.Sequential()
     layers = (
-        ("conv1", nn.Conv2d(1, 16, 3, padding=1)),
+        ("conv1", nn.Conv2d(1, 128, 3, padding=1)),
         ("relu1", nn.ReLU()),
-        ("conv2", nn.Conv2d(16, 32, 3, padding=1)),
+        ("conv2", nn.Conv2d(128, 192, 3, padding=1)),
         ("relu2", nn.ReLU()),
         ("pool2", nn.MaxPool2d(2)),
-        ("conv3", nn.Conv2d(32, 32, 3, padding=1)),
+        ("conv3", nn.Conv2d(192, 64, 3, padding=1)),
         ("relu3", nn.ReLU()),
         ("pool3", nn.MaxPool2d(2)),
         ("flatten", nn.Flatten()),
-        ("fc1", nn.Linear(128, 64)),
+        ("fc1", nn.Linear(256, 64)),
         ("relu4", nn.ReLU()),
         ("fc2", nn.Linear(64, 10)),
     )

@@ -132,7 +132,7 @@ class TestWithoutVendor:
         self, model: Path, tmp_path: Path
     ) -> None:
         plan = tmp_path / "p.plan"
-        compiled(DIGITS, "rockchip-rk3588", plan, "--solver", "greedy", "--verify")
+        compiled(DIGITS, "rockchip-rk3588", plan, "--verify")
         assert read_plan(plan).certificate is None
         assert [note for note in read_plan(plan).notes if note.startswith("not verified: device 'npu': ")]
         assert "not verified: device 'npu':" in " ".join(dovetail("inspect", plan).stdout.split())
@@ -217,7 +217,7 @@ class TestRefusals:
 class TestOnTheHtp:
     def test_a_plan_is_compiled_proven_and_runs_compiled(self, tmp_path: Path, own_cache: Path) -> None:
         plan = tmp_path / "p.plan"
-        words = compiled(DIGITS, HTP, plan, "--solver", "greedy", "--verify")
+        words = compiled(DIGITS, HTP, plan, "--verify")
         assert "partition compiled by onnxruntime-qnn" in words
         certificate = certificate_of(plan)
         assert certificate.holds
@@ -230,7 +230,7 @@ class TestOnTheHtp:
         assert "npu (simulator)" in result.stdout
 
         again = tmp_path / "again.plan"
-        compiled(DIGITS, HTP, again, "--solver", "greedy", "--verify")
+        compiled(DIGITS, HTP, again, "--verify")
         assert certificate_of(again) == replace(certificate, compiles=0)
         assert list((own_cache / "compiled").iterdir())
 

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "sample_models").glob("*.onnx"))
 RUN_ON = ("qualcomm-hexagon-htp", "arm-ethos-u85", "nvidia-orin-dla", "cpu-only")
 
-QUANTUM = {"digits_qdq": 0.1, "mobilenet_v2_qdq": 0.6}
-"""Integer models on the HTP differ by output quanta (0.037 each for the digits) and by the rounding of averages."""
+QUANTUM = {"digits_qdq": 0.07, "mobilenet_v2_qdq": 0.6}
+"""Integer models on the HTP differ by output quanta (0.032 each for the digits) and by the rounding of averages."""
 
 
 @cache

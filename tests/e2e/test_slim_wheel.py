@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from dovetail.compiler import CompileOptions, compile_model
+from dovetail.compiler import compile_model
 from dovetail.runtime import Executor
 
 ROOT: Final = Path(__file__).parents[2]
@@ -54,8 +54,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_plan_runs_with_numpy_and_onnxruntime_alone(python: Path, tmp_path: Path) -> None:
-    options = CompileOptions(solver="greedy")
-    plan = compile_model(MODEL, "qualcomm-hexagon-htp", options).save(tmp_path / "digits.plan")
+    plan = compile_model(MODEL, "qualcomm-hexagon-htp").save(tmp_path / "digits.plan")
     image = np.random.default_rng(0).random((1, 1, 8, 8), np.float32)
     np.save(tmp_path / "image.npy", image)
     ran = run(python, "-c", PROGRAM, plan, tmp_path / "image.npy", tmp_path / "out.npy")
@@ -68,7 +67,7 @@ def test_a_plan_runs_with_numpy_and_onnxruntime_alone(python: Path, tmp_path: Pa
     assert told["providers"] == ["CPUExecutionProvider"]
     with Executor(plan, emulate=True) as executor:
         (wanted,) = executor.run({"image": image}).values()
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, atol=0.1)  # two of its quanta
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, atol=0.07)  # two of its quanta
 
 
 def test_a_model_needs_the_compiler(python: Path) -> None:

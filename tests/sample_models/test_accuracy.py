@@ -16,7 +16,7 @@ def test_int8_keeps_the_accuracy_within_half_a_point() -> None:
     assert stated is not None
     points = {}
     for line in lines:
-        found = re.match(r"(.+), batch \d+: (\d+\.\d+) %, .* points; ran on (.*npu.*); int8 is taken: ", line)
+        found = re.match(r"(.+): (\d+\.\d+) %, .* points; ran on (.*npu.*); int8 is taken: ", line)
         assert found is not None, line
         points[found[1]] = float(found[2]) - float(stated[1])
     assert set(points) == {"arm-ethos-u85", "qualcomm-hexagon-htp"}
