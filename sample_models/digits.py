@@ -17,7 +17,7 @@ DEMO_PICTURE = 7  # position among those held out
 
 
 def float_model() -> bytes:
-    """Trains and writes the network; takes about half a minute."""
+    """Trains and writes the network; takes about a minute."""
     trained = importlib.import_module("digits_training").train()  # torch is needed for nothing else
     g = GraphBuilder("digits")
     for name, tensor in trained.items():
