@@ -5,10 +5,9 @@ flow f from the root to the ends of the graph,
 
     min over placements of (units + transfers + sum over edges e of f(e) * launch of the switch on e)
 
-is a lower bound, and a minimum cut. The best flow is found by fictitious play: the cut answers the mean of all paths
-so far, and the path with most launches answers the mean of all cuts so far. The mean of the cuts is close to the
-solution of the linear program, so its thresholds are good placements; the best one is polished by cuts along its own
-order of a run, which are exact for that order.
+is a lower bound, and a minimum cut. The best flow is found by play: a cut answers the flow, and the flow learns from
+what launches the cut leaves. The mean of the cuts is close to the solution of the linear program, so its thresholds
+are good placements; the best one is polished by cuts along its own order of a run, which are exact for that order.
 """
 
 import time
@@ -20,12 +19,13 @@ import numpy as np
 from dovetail.partition.arrays import Arrays, Floats, Ints, Weights, serial_parts
 from dovetail.partition.launches import heaviest_path, path_launches, switch_costs
 from dovetail.partition.network import Network
+from dovetail.partition.prices import Prices
 
 _THRESHOLDS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9)
 _ROUNDS = (8, 16, 32)
 """Cuts after which thresholds are looked at, beside the last."""
 _REMEMBERED = 24
-"""Moves of a similar search that count when another goes on from it."""
+"""Moves of a similar search that count in the mean when another goes on from it."""
 
 _PATHS = 16
 """Paths that are remembered to rule placements out."""
@@ -33,18 +33,15 @@ _PATHS = 16
 
 @dataclass(slots=True, eq=False)
 class Play:
-    """Where fictitious play stands: the means of all moves so far."""
+    """Where the play stands."""
 
-    flow: Floats
-    """Of the paths: the price of each edge's switch."""
-    switches: Floats
-    """Of the launches on each edge in the cuts."""
+    prices: Prices
     second: Floats
-    """Of the places in the cuts: 1 where a node is on the second device."""
+    """The mean of the places in the cuts: 1 where a node is on the second device."""
     moves: int = 0
 
     def share(self) -> float:
-        """The weight of the next move; later moves answer better ones and count for more."""
+        """The weight of the next cut in the mean; later cuts answer better prices and count for more."""
         return 2.0 / (self.moves + 3.0)
 
 
@@ -117,28 +114,22 @@ def solve_pair(
         best.bound = best.value
         return best
     offer = _Offers(arrays, weights, best)
-    edges = len(arrays.edge_source)
-    play = Play(np.zeros(edges), np.zeros(edges), np.zeros(len(start)))
+    play = Play(Prices(arrays), np.zeros(len(start)))
     if near is not None:
-        play = Play(near.flow.copy(), near.switches.copy(), near.second.copy(), min(near.moves, _REMEMBERED))
+        play = Play(Prices(arrays, near.prices.regrets), near.second.copy(), min(near.moves, _REMEMBERED))
     best.play = play
     for step in range(effort.cuts):
-        cut = network.cut(play.flow)
+        cut = network.cut(play.prices.flow())
         best.cuts += 1
         best.bound = max(best.bound, cut.bound)
         offer.labels(cut.labels)
-        share = play.share()
-        play.second += share * ((cut.labels == pair[1]) - play.second)
+        play.second += play.share() * ((cut.labels == pair[1]) - play.second)
         if (step + 1 in _ROUNDS or step + 1 == effort.cuts) and best.gap > effort.gap:
             for threshold in _THRESHOLDS:
                 offer.labels(network.place(play.second > threshold))
         if best.gap <= effort.gap or effort.is_over() or not weights.launch.any():
             break
-        play.switches += share * (switch_costs(arrays, weights, cut.labels) - play.switches)
-        play.flow *= 1.0 - share
-        path = heaviest_path(arrays, play.switches)[1]
-        offer.paths.append(path)
-        play.flow[path] += share
+        play.prices.learn(switch_costs(arrays, weights, cut.labels))
         play.moves += 1
     return best
 

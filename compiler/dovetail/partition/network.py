@@ -39,6 +39,23 @@ class Cut:
     """No choice for the free units costs less in this network; at most the cost of `labels` in it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A network in blocks. Nodes are the free units and what stands beside tensors; they pay on alpha or on beta."""
+
+    free: Ints
+    """The units that the first nodes are."""
+    block_of: Ints
+    """[nodes]"""
+    alpha: Floats
+    beta: Floats
+    arcs: tuple[Ints, Ints, Floats]
+    """Tails, heads and capacities of arcs within blocks, without prices."""
+    endless: tuple[Ints, Ints]
+    """Those within blocks that are never cut."""
+    constant: float
+
+
 class Network:
     """The flow network of two devices, to be cut again and again with other prices."""
 
@@ -63,7 +80,7 @@ class Network:
         self._index[self._free] = np.arange(len(self._free))
         self._nodes = len(self._free)
         self._arcs: list[tuple[Ints, Ints, Floats]] = []
-        self._endless: list[tuple[Ints, Ints]] = []
+        self._endless: list[tuple[Ints, Ints]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         self._alpha = weights.unit[self._free, alpha].copy()
         self._beta = weights.unit[self._free, beta].copy()
         fixed = np.flatnonzero(~self._is_free)
@@ -171,14 +188,18 @@ class Network:
             np.flatnonzero(self._columns == self._sink),
         )
 
-    def cut(self, prices: Floats) -> Cut:
-        """Cut where it costs least, with a price on each switch. One maximum flow."""
+    def _sides(self, prices: Floats) -> tuple[Floats, Floats, float]:
+        """What free units pay on alpha and on beta, and what is paid for certain."""
         alpha, beta = self._alpha.copy(), self._beta.copy()
         for numbers, nodes, pays, is_alpha in self._side_switches:
             side = alpha if is_alpha else beta
             side += np.bincount(nodes, weights=pays * prices[numbers], minlength=len(side))
         numbers, pays = self._sure_switches
-        constant = self._constant + float((pays * prices[numbers]).sum())
+        return alpha, beta, self._constant + float((pays * prices[numbers]).sum())
+
+    def _flow(self, prices: Floats) -> tuple[csr_array, csr_array, float, float]:
+        """Whole capacities and a maximum flow, the value of one of their units, and the bound."""
+        alpha, beta, constant = self._sides(prices)
         least = np.minimum(alpha, beta)
         constant += float(least.sum())
         priced = prices[self._switch_arcs]
@@ -194,12 +215,65 @@ class Network:
         whole[self._is_endless] = _ENDLESS
         size = self._nodes + 2
         arcs = csr_array((whole, self._columns, self._rows), (size, size))
-        flow = maximum_flow(arcs, self._source, self._sink)
-        left = arcs - flow.flow  # without explicit zeros; no arc is below zero
+        found = maximum_flow(arcs, self._source, self._sink)
+        return arcs, found.flow, scale, constant + found.flow_value / scale
+
+    def cut(self, prices: Floats) -> Cut:
+        """Cut where it costs least, with a price on each switch. One maximum flow."""
+        arcs, flow, _, bound = self._flow(prices)
+        left = arcs - flow  # without explicit zeros; no arc is below zero
         reached = breadth_first_order(left, self._source, return_predecessors=False)
         on_beta = np.ones(len(self._labels), np.bool_)
         on_beta[self._free[reached[reached < len(self._free)]]] = False
-        return Cut(self.place(on_beta), constant + flow.flow_value / scale)
+        return Cut(self.place(on_beta), bound)
+
+    def split(self, prices: Floats, block_of: Ints, crosses: Bools) -> Split:
+        """Give what ties blocks to their nodes, by the flow at these prices: no choice costs less, nor the best more.
+
+        An arc is cut for its capacity or not at all, so flow * (beta of its head - beta of its tail) is at most what
+        it costs, whatever the flow on it.
+
+        Args:
+            prices: as for `cut`.
+            block_of: the block of every unit.
+            crosses: the edges between blocks.
+        """
+        _, flow, scale, _ = self._flow(prices)
+        on_alpha, on_beta, constant = self._sides(np.where(crosses, prices, 0.0))
+        beside = np.zeros(self._nodes - len(self._free))
+        alpha, beta = np.concatenate([on_alpha, beside]), np.concatenate([on_beta, beside])
+        blocks = self._blocks(block_of)
+        arcs: list[tuple[Ints, Ints, Floats]] = []
+        for tail, head, capacity in self._arcs:
+            np.add.at(beta, head[tail == -1], capacity[tail == -1])
+            np.add.at(alpha, tail[head == -2], capacity[head == -2])
+            within = (tail >= 0) & (head >= 0)
+            within[within] = blocks[tail[within]] == blocks[head[within]]
+            arcs.append((tail[within], head[within], capacity[within]))
+        tail, head = (np.concatenate([ends[end] for ends in self._endless]) for end in (0, 1))
+        within = blocks[tail] == blocks[head]
+        flows = flow.tocoo()
+        real = (flows.data > 0) & (flows.row < self._nodes) & (flows.col < self._nodes)
+        source, target, amount = flows.row[real], flows.col[real], flows.data[real] / scale
+        tie = blocks[source] != blocks[target]
+        np.add.at(beta, target[tie], amount[tie])
+        np.subtract.at(beta, source[tie], amount[tie])
+        tails, heads, capacities = zip(*arcs, strict=True)
+        whole = np.concatenate(tails), np.concatenate(heads), np.concatenate(capacities)
+        return Split(self._free, blocks, alpha, beta, whole, (tail[within], head[within]), constant)
+
+    def _blocks(self, block_of: Ints) -> Ints:
+        """The block of every node; beside a tensor, of the first unit that it is tied to."""
+        blocks = np.full(self._nodes, np.iinfo(np.int64).max)
+        blocks[: len(self._free)] = block_of[self._free]
+        for tail, head in self._endless:
+            for end, other in ((tail, head), (head, tail)):
+                np.minimum.at(blocks, end, np.where(end >= len(self._free), blocks[other], blocks[end]))
+        for tail, head, _ in self._arcs:
+            for end, other in ((tail, head), (head, tail)):
+                real = (end >= len(self._free)) & (other >= 0)
+                np.minimum.at(blocks, end[real], blocks[other[real]])
+        return blocks
 
     def place(self, on_beta: Bools) -> Ints:
         """The devices of all nodes with the free ones among `on_beta` on beta, the other free ones on alpha."""

@@ -41,7 +41,9 @@ _WIDE_UNITS_OF_MANY, _WIDE_GAP = 1_500, 0.01
 """Up to so many, it is asked where the gap is wide all the same."""
 
 _EXACT_SUMS_UNITS = 1_500
-"""Two devices: up to here `auto` lets HiGHS solve the weighted sums of a product that cuts leave open."""
+"""Two devices: up to here `auto` lets HiGHS solve the weighted sums of a product within limits that cuts leave open."""
+_BLOCKS_UNITS = 30_000
+"""Two devices: up to here `auto` lets HiGHS solve blocks of what cuts leave open, 1 to 2 s for 10,000 units."""
 _BALANCE_S = 10.0
 """Seconds that `auto` gives HiGHS for a throughput, whose largest of several loads is hard to prove."""
 _MANY_UNITS, _GOOD_GAP = 2_000, 1e-3
@@ -107,7 +109,7 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
         nothing = Bracket(search.start, np.inf)
         return _choose(search, options, goals, bounds, nothing, "greedy", timed_out=False)
     found = _solve(search, options, goals, bounds)
-    solver, timed_out = "minimum cuts", False
+    solver, timed_out = "mixed-integer programs of blocks" if search.has_blocks else "minimum cuts", False
     if _wants_program(options, search, found):
         # no linear program has a product for its goal: there it only finds a placement where nothing else did
         aims = goals[:1] if options.objective == "edp" else goals
@@ -184,7 +186,12 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
     if options.objective == "throughput":
         found = balance_loads(search, goals)
     elif options.objective == "edp":
-        return least_product(search, goals[0], goals[1], bounds, close=_may_close(options, search))
+        return least_product(search, goals[0], goals[1], bounds, close=_may_close(options, search, bounds))
+    elif search.can_split and not bounds:
+        found = search.minimise(goals[0])
+        if _may_close(options, search, bounds):
+            search.close_pair(goals[0], found, options.gap)
+        return found
     else:
         labels, value, bound = minimise_within(search, goals[0], bounds)
         return Bracket(search.start if labels is None else labels, value, bound)
@@ -196,11 +203,13 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
     return found
 
 
-def _may_close(options: PlaceOptions, search: Search) -> bool:
-    """Whether HiGHS may be asked for one weighted sum after the other."""
+def _may_close(options: PlaceOptions, search: Search, bounds: Sequence[Limit]) -> bool:
+    """Whether HiGHS may be asked for blocks, or for one weighted sum after the other."""
     if search.arrays.devices == 1:
         return False
     most = _EXACT_SUMS_UNITS if search.arrays.devices == 2 else _EXACT_UNITS_OF_MANY
+    if search.can_split and not bounds:
+        most = _BLOCKS_UNITS
     return options.solver == "exact" or (options.solver == "auto" and search.arrays.units <= most)
 
 

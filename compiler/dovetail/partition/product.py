@@ -21,10 +21,14 @@ from dovetail.partition.search import Search, weighted
 
 _ROUGH_CUTS = 3
 """For the latency and the energy alone: their lines only close the ends."""
-_FIRST_CUTS = 12
-"""For the first product, whose corner is a guess."""
-_LATER_CUTS, _ALL_CUTS = 0.9, 3.2
-"""For each further one, and for all together: parts and times of what a single sum may take."""
+_CUTS = 12
+"""For the first product, whose corner is a guess, and each further one."""
+_ALL_CUTS = 3.2
+"""For all together, where blocks do not end it: times of what a single sum may take."""
+_CUTS_OF_BLOCKS = 8
+"""For each that blocks close, if cuts do not: they need no better prices."""
+_NEAR = 0.02
+"""How far a corner may have moved at last for blocks to be worth their time: they should not be solved often."""
 _MOST_SUMS = 40
 
 
@@ -38,14 +42,15 @@ def least_product(
         latency: what makes up the latency.
         energy: what makes up the energy.
         limits: what the placement keeps; its value is infinite where none was found that does.
-        close: let HiGHS solve the sums that cuts leave open.
+        close: let HiGHS solve the sums that cuts leave open, on two devices without limits in blocks.
     """
     sums = _Sums(search, latency, energy, limits)
     sums.solve(1.0, 0.0, _ROUGH_CUTS)
     sums.solve(0.0, 1.0, _ROUGH_CUTS)
-    most, later = _ALL_CUTS * search.effort.cuts, round(_LATER_CUTS * search.effort.cuts)
+    most = _ALL_CUTS * search.effort.cuts
+    by_blocks = close and search.can_split and not limits
     before, is_exact = (0.0, 0.0), False
-    for number in range(_MOST_SUMS):
+    for _ in range(_MOST_SUMS):
         if any(math.isinf(least) for *_, least in sums.lines):  # nothing keeps the limits
             sums.best.bound = math.inf
             break
@@ -54,11 +59,16 @@ def least_product(
         if sums.best.gap <= search.effort.gap or search.effort.is_over():
             break
         is_stuck = np.allclose(corner, before, rtol=search.effort.gap / 10, atol=0.0)
-        if sums.cuts < most and not is_stuck:
-            sums.solve(*_tangent(corner), later if number else _FIRST_CUTS)
-        elif close and not (is_exact and is_stuck):
+        if is_stuck and is_exact:
+            break
+        if by_blocks and (is_exact or np.allclose(corner, before, rtol=_NEAR, atol=0.0)):
+            sums.solve(*_tangent(corner), _CUTS_OF_BLOCKS, blocks=True)
             is_exact = True
+        elif sums.cuts < most and not is_stuck:
+            sums.solve(*_tangent(corner), _CUTS)
+        elif close:
             sums.solve_exactly(*_tangent(corner))
+            is_exact = True
         else:
             break
         before = corner
@@ -82,7 +92,7 @@ class _Sums:
         self.best = Bracket(search.start, np.inf)
         self.cuts = 0
 
-    def solve(self, a: float, b: float, cuts: int) -> None:
+    def solve(self, a: float, b: float, cuts: int, *, blocks: bool = False) -> None:
         """Make a * latency + b * energy small, going on from the sum that is most like it."""
         search, total = self._search, self._sum(a, b)
         if self._limits:
@@ -93,6 +103,8 @@ class _Sums:
             near = min(self._solved, key=lambda pair: abs(pair[0] - direction), default=(0.0, None))[1]
             effort = replace(search.effort, gap=search.effort.gap / 2, cuts=cuts)
             found = search.minimise(total, near, effort=effort)
+            if blocks:
+                search.close_pair(total, found, effort.gap)
             self._solved.append((direction, found))
             self.cuts += found.cuts
             labels, bound = found.labels, found.bound

@@ -31,6 +31,8 @@ _MEAN_COST = 25.0
 """What a column costs on average when scaled; HiGHS has absolute tolerances, and took ten times as long at 0.3."""
 _TOLERANCE = 1e-6
 """What HiGHS may be off by in each column of a scaled program, with room: it matters where costs lie far apart."""
+_DUAL_TOLERANCE = 1e-7
+"""What it is content with in a reduced cost, which counts as often as a column is wide."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,38 @@ def solve_program(
         return Solution(None, 0.0, timed_out=True)
     builder = _Builder(arrays, goals, limits)
     cost, constant, rows, bounds, whole = builder.assemble()
+    answer = solve_rows(cost, rows, bounds, np.zeros_like(whole) if relax else whole, gap, left)
+    if answer.infeasible:  # without limits there is always a solution, and HiGHS met numbers too far apart
+        limited = bool(limits.quantities) or limits.memory is not None
+        return Solution(None, np.inf if limited else 0.0, infeasible=limited)
+    bound = constant + answer.bound if answer.solved or not relax else 0.0  # an LP that was stopped proves nothing
+    labels = None if answer.values is None else builder.labels(answer.values)
+    return Solution(labels, max(float(bound), 0.0), timed_out=answer.timed_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What HiGHS says of columns and rows."""
+
+    values: Floats | None
+    bound: float
+    """Minus infinity where it has none."""
+    solved: bool
+    infeasible: bool
+    timed_out: bool
+
+
+def solve_rows(cost: Floats, rows: LinearConstraint, bounds: Bounds, whole: Ints, gap: float, left: float) -> Answer:
+    """Make the cost of columns smallest; scaled, as HiGHS has absolute tolerances.
+
+    Args:
+        cost: of each column.
+        rows: what they keep.
+        bounds: of each column.
+        whole: 1 for columns that are whole numbers.
+        gap: relative gap at which HiGHS may stop.
+        left: seconds after which it must.
+    """
     total = float(np.abs(cost).sum())
     scale = _MEAN_COST * np.count_nonzero(cost) / total if total > 0 else 1.0
     with _stdout_put_aside():
@@ -91,19 +125,15 @@ def solve_program(
             cost * scale,
             constraints=rows,
             bounds=bounds,
-            integrality=np.zeros_like(whole) if relax else whole,
+            integrality=whole,
             options={"time_limit": left, "mip_rel_gap": gap},
         )
-    if result.status == 2:  # without limits there is always a solution, and HiGHS met numbers too far apart
-        limited = bool(limits.quantities) or limits.memory is not None
-        return Solution(None, np.inf if limited else 0.0, infeasible=limited)
-    found = result.fun if relax else result.mip_dual_bound
-    bound = constant + (found / scale if found is not None and result.status != 3 else -constant)
-    bound -= _TOLERANCE * len(cost) / scale
-    if relax and result.status != 0:  # an LP that was stopped proves nothing
-        bound = 0.0
-    labels = None if result.x is None else builder.labels(result.x)
-    return Solution(labels, max(float(bound), 0.0), timed_out=result.status == 1)
+    found = result.mip_dual_bound if whole.any() else result.fun
+    has_bound = found is not None and result.status != 3
+    width = np.broadcast_to(bounds.ub, len(cost))
+    error = _TOLERANCE * len(cost) + _DUAL_TOLERANCE * float(width[np.isfinite(width)].sum())
+    bound = (found - error) / scale if has_bound else -np.inf
+    return Answer(result.x, float(bound), result.status == 0, result.status == 2, result.status == 1)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dovetail.partition.arrays import Arrays, Floats, Ints, Weights, serial_parts
+from dovetail.partition.blocks import solve_blocks
 from dovetail.partition.lagrange import Bracket, Effort, solve_pair
 from dovetail.partition.multiway import solve_many, swap
+from dovetail.partition.network import Network
 from dovetail.partition.phases import Grouper
 from dovetail.partition.problem import Problem
 from dovetail.partition.program import solve_program
@@ -18,6 +20,8 @@ _SETTLED_GAP = 1e-3
 _SMALL_UNITS = 300
 """Up to here even problems of more than two devices are solved from all starts each time, and their gap closed."""
 _CLOSE_S = 2.0
+_BLOCK_UNITS = 800
+"""In a block: smaller ones lose at their many ends what they gain in time."""
 _CUTS_NEAR = 16
 _POLISHES = 4
 _WORTH = 1e-4
@@ -38,6 +42,13 @@ class Search:
     """A placement that is allowed."""
     timed_out: bool = False
     """A time limit ended a search within."""
+    has_blocks: bool = False
+    """Blocks were solved as programs."""
+
+    @property
+    def can_split(self) -> bool:
+        """Whether the problem has several blocks for `close_pair`; one block is the whole program."""
+        return self.arrays.devices == 2 and self.arrays.units > _BLOCK_UNITS
 
     @property
     def settled_gap(self) -> float:
@@ -76,6 +87,38 @@ class Search:
         found = solve_pair(self.arrays, weights, start, effort, near=play)
         self._polish(weights, found, effort.gap, _POLISHES if is_first else 1)
         return found
+
+    def close_pair(self, weights: Weights, found: Bracket, gap: float) -> None:
+        """Narrow the gap on two devices by solving blocks exactly, at the prices that cuts have found."""
+        if found.play is None or found.gap <= gap or self.effort.is_over():
+            return
+        network = Network(self.arrays, weights, (0, 1), self.start, (self.arrays.edge_source, self.arrays.edge_target))
+        prices, deadline = found.play.prices.flow(), self.effort.deadline
+        solution = solve_blocks(
+            self.arrays, weights, network, prices, gap=gap / 4, deadline=deadline, units=_BLOCK_UNITS
+        )
+        self.has_blocks, self.timed_out = True, self.timed_out or solution.timed_out
+        if solution.labels is None:
+            return
+        joined = Bracket(solution.labels, self.value(weights, solution.labels), found.bound)
+        self._polish(weights, joined, gap, _POLISHES)
+        known = (found.labels, solution.labels, joined.labels)
+        found.offer(joined.labels, joined.value)
+        if solution.bound <= found.value * (1 + gap):  # beyond, HiGHS met numbers too far apart
+            found.bound = max(found.bound, solution.bound)
+        if found.gap > gap:
+            self._mix(weights, found, gap, known)
+
+    def _mix(self, weights: Weights, found: Bracket, gap: float, known: Sequence[Ints]) -> None:
+        """The best of all placements that have each unit where one of those known has it: they differ in few."""
+        allowed = np.zeros_like(self.arrays.allowed)
+        for labels in known:
+            allowed[np.arange(len(labels)), labels] = True
+        narrowed = replace(self.arrays, allowed=allowed)
+        solution = solve_program(narrowed, [weights], gap=gap / 4, deadline=self.effort.deadline)
+        self.timed_out |= solution.timed_out
+        if solution.labels is not None:
+            found.offer(solution.labels, self.value(weights, solution.labels))
 
     def _close(self, weights: Weights, found: Bracket) -> None:
         """Let HiGHS narrow the gap of a small problem."""
