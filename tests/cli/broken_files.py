@@ -26,6 +26,8 @@ MODELS = {
     "same_value": "g (float[2] x) => (float[2] y) { [one] y = Relu(x) [two] y = Neg(x) }",
     "unknown_operator": "g (float[2] x) => (float[2] y) { [odd] y = Relux(x) }",
     "unknown_domain": "g (float[2] x) => (float[2] y) { [odd] y = my.own.Relu(x) }",
+    "wrong_sizes": "g (float[2, 3] a, float[4, 5] b) => (float[2, 5] y) { [mm] y = MatMul(a, b) }",
+    "wrong_type": "g (float[2] a, float[2] b) => (bool[2] y) { [both] y = And(a, b) }",
     "wrong_attribute": "g (float[1, 1, 4, 4] x) => (float y) { [pool] y = MaxPool<kernel_shape = [0, 2]>(x) }",
 }
 """Models that parse and can't be used."""

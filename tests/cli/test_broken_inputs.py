@@ -33,6 +33,8 @@ CASES = {
         compile same_value.onnx -t cpu-only                 | defines the value 'y', which is defined already
         compile unknown_operator.onnx -t cpu-only           | 'Relux' is not an operator
         compile unknown_domain.onnx -t cpu-only             | domain 'my.own' has no opset_import
+        compile wrong_sizes.onnx -t cpu-only                | 'mm' (MatMul): ONNX does not allow it
+        compile wrong_type.onnx -t cpu-only                 | 'both' (And): ONNX does not allow it
         compile wrong_attribute.onnx -t cpu-only            | 'pool' (MaxPool): kernel_shape
         compile no_weights.onnx -t cpu-only                 | file 'none.bin' is missing
         compile outside.onnx -t cpu-only                    | file '../secret.bin' holds '..'

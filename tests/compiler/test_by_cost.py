@@ -139,7 +139,7 @@ def test_constants_of_all_batch_sizes_are_written_once(tmp_path: Path) -> None:
 
 
 def test_equal_placements_have_one_number() -> None:
-    plan = compile_model(DETECTOR, ORIN, CompileOptions(batches=(1, 2, 64))).plan
+    plan = compile_model(MOBILENET, ORIN, CompileOptions(batches=(1, 2, 64))).plan
     placements: dict[int, dict[str, str]] = {}
     for number, batch in zip((0, *(each.placement for each in plan.variants)), batches_of(plan), strict=True):
         where = {each.name: each.device for each in for_batch(plan, batch).operators}

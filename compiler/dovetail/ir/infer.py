@@ -32,8 +32,8 @@ def infer(model: onnx_ir.Model, name: str) -> bool:
 
 
 def _infer_once(model: onnx_ir.Model, name: str) -> bool:
-    inferred = infer_shapes(_without_weights(model).SerializeToString(), name)
-    found = {info.name: info for graph in _graphs(inferred.graph) for info in [*graph.value_info, *graph.output]}
+    inferred = infer_shapes(without_weights(model).SerializeToString(), name)
+    found = {info.name: info for graph in graphs_of(inferred.graph) for info in [*graph.value_info, *graph.output]}
     learnt = False
     for value in _values(model):
         info = found.get(str(value.name))
@@ -80,7 +80,8 @@ def _more_precise(new: onnx_ir.Shape, old: onnx_ir.Shape | None) -> bool:
     return any(a and not b for a, b in known) and not any(b and not a for a, b in known)
 
 
-def _graphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
+def graphs_of(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
+    """A graph and every graph inside it, itself first."""
     found = [graph]
     for outer in found:
         for node in outer.node:
@@ -89,15 +90,23 @@ def _graphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
     return found
 
 
-def _without_weights(model: onnx_ir.Model) -> onnx.ModelProto:
-    """The model with big constants turned into inputs of the same type: same shapes, next to no bytes."""
+def without_weights(model: onnx_ir.Model, declared: bool = True) -> onnx.ModelProto:
+    """The model with big constants turned into inputs of the same type: same shapes, next to no bytes.
+
+    Args:
+        model: to be asked about.
+        declared: with the types of what nodes of the top graph make, where they are known.
+    """
     graph = model.graph
     proto = onnx.GraphProto(name="g")
     proto.node.extend(onnx_ir.serde.serialize_node(node) for node in graph)
     proto.input.extend(onnx_ir.serde.serialize_value(value) for value in graph.inputs)
-    proto.output.extend(_declare(value) for value in graph.outputs)
-    for node in graph:
-        proto.value_info.extend(_declare(value) for value in node.outputs if value.name and value.type is not None)
+    if declared:
+        proto.output.extend(_declare(value) for value in graph.outputs)
+        made = (value for node in graph for value in node.outputs)
+        proto.value_info.extend(_declare(value) for value in made if value.name and value.type is not None)
+    else:
+        proto.output.extend(onnx.ValueInfoProto(name=str(value.name)) for value in graph.outputs)
     for value in graph.initializers.values():
         _add_constant(proto, value)
     _show_to_bodies(proto)
@@ -122,7 +131,7 @@ def _add_constant(proto: onnx.GraphProto, value: onnx_ir.Value) -> None:
 def _show_to_bodies(graph: onnx.GraphProto) -> None:
     """Repeat small constants in the bodies that read them: inference looks at no value from outside a body."""
     small = {tensor.name: tensor for tensor in graph.initializer}
-    for body in _graphs(graph)[1:]:
+    for body in graphs_of(graph)[1:]:
         own = {value.name for value in body.input}.union(*(node.output for node in body.node))
         read = dict.fromkeys(name for node in body.node for name in node.input)
         body.initializer.extend(small[name] for name in read if name in small and name not in own)

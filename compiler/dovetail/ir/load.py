@@ -14,6 +14,7 @@ from dovetail.ir.calls import mark_calls, name_after_calls
 from dovetail.ir.door import attach_base_dir, open_model
 from dovetail.ir.graph import Graph
 from dovetail.ir.infer import forget_shapes, infer
+from dovetail.ir.judging import check_operators
 from dovetail.ir.names import all_nodes, give_unique_value_names
 from dovetail.ir.semantics import check_before_inference, check_semantics
 from dovetail.plan.errors import DovetailError, ModelError
@@ -46,6 +47,7 @@ def load_model(source: str | Path | bytes | onnx.ModelProto, bindings: Bindings 
     check_before_inference(model)
     infer(model, opened.name)
     check_semantics(model)
+    check_operators(model)
     graph = Graph(model, name=opened.name, sha256=opened.sha256)
     graph.bindings = bindings.as_text()
     return graph

@@ -1,9 +1,10 @@
-"""The child of `native`: reads serialized models, writes them back with their inferred types.
+"""The child of `native`: reads serialized models, writes them back with their inferred types, or what is wrong in them.
 
 Run as a script, with nothing of Dovetail imported, and of onnx only the extension that infers: `import onnx` takes ten
 times as long as all else here. The child stays for the next model and leaves by itself when none comes. A message is
-its length in 8 bytes and its bytes; an answer has one byte before that, 1 for a model and 0 for words on why there is
-none.
+a byte, its length in 8 bytes and its bytes. The byte of a question is 0 to infer types, and 1 to judge operators by
+them; that of an answer is 1 for a model or a judgement, which has the words of all errors or is empty, and 0 for words
+on why there is none.
 
 Its limits come as arguments: bytes of memory, seconds of CPU time for each model, and `values` to follow the values
 of shapes or `types` not to.
@@ -39,17 +40,17 @@ def limit_time(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
 
 
-def models() -> Iterator[bytes]:
-    """The models that arrive, until the parent is gone or has had nothing to ask for a while."""
+def questions() -> Iterator[tuple[bool, bytes]]:
+    """Whether to judge, and the model; until the parent is gone or has had nothing to ask for a while."""
     source = sys.stdin.buffer
     while True:
         with contextlib.suppress(OSError):  # where pipes can't be watched, wait until the parent closes its end
             if not select.select([source], [], [], IDLE_S)[0]:
                 return
-        head = source.read(8)
-        if len(head) < 8:
+        head = source.read(9)
+        if len(head) < 9:
             return
-        yield source.read(int.from_bytes(head, "big"))
+        yield head[:1] == b"\1", source.read(int.from_bytes(head[1:], "big"))
 
 
 def load_inference() -> Callable[[bytes, bool, bool, bool], bytes]:
@@ -70,12 +71,13 @@ def main() -> None:
     memory, seconds, follow = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "values"
     infer = load_inference()
     limit_memory(memory)
-    for model in models():
+    for judge, model in questions():
         limit_time(seconds)
         try:
-            good, answer = b"\1", infer(model, False, False, follow)
+            answer = infer(model, judge, judge, follow and not judge)
+            good, answer = b"\1", b"" if judge else answer
         except Exception as error:
-            good, answer = b"\0", " ".join(str(error).split()).encode()
+            good, answer = b"\1" if judge else b"\0", " ".join(str(error).split()).encode()
         sys.stdout.buffer.write(good + len(answer).to_bytes(8, "big") + answer)
         sys.stdout.buffer.flush()
 

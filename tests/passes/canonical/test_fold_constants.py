@@ -210,7 +210,8 @@ def test_budget_holds_over_runs() -> None:
 
 def test_nothing_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     """What the library can't evaluate stays as it is, without a word on standard error."""
-    text = "g (float[2] x) => (float[2] y) <int64[1] s = {-5}> { k = ConstantOfShape(s) y = Add(x, k) }"
+    constants = "float[2] k = {1, 2}, int64[1] outside = {7}, float[1] u = {1}"
+    text = f"g (float[2] x) => (float[2] y) <{constants}> {{ s = ScatterElements(k, outside, u) y = Add(x, s) }}"
     assert leaves_alone(PASS, text)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""

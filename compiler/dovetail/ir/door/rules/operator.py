@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir
 from numpy.typing import NDArray
 
+from dovetail.ir.names import name_from_output
 from dovetail.plan.errors import ModelError
 from dovetail.plan.naming import shown
 
@@ -71,7 +72,7 @@ class Operator:
         Raises:
             ModelError: always.
         """
-        name = shown(self.node.name or "")
+        name = shown(self.node.name or name_from_output(self.node))
         raise ModelError(f"node {name} ({self.node.op_type}): {rule}, got {got}; {remedy}")
 
     def _input(self, index: int) -> onnx_ir.Value | None:
