@@ -82,8 +82,8 @@ def test_both_engines_print_the_same_table_of_six_models_six_targets_and_two_bat
     assert on_ray.stdout == local.stdout
     rows = json.loads(local.stdout)["rows"]
     assert len(rows) == 72
-    assert sum(bool(row["error"]) for row in rows) == 6
-    assert sum(row["recommended"] for row in rows) == 11
+    assert sum(bool(row["error"]) for row in rows) == 12
+    assert sum(row["recommended"] for row in rows) == 10
 
 
 @pytest.fixture(scope="module")
