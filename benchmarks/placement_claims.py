@@ -134,8 +134,7 @@ def _three_devices(rows: Sequence[Row]) -> list[Claim]:
 
 _SPECIAL = {
     "memory": ("room for 40 % of the constants, up to 1,000 units", 0.02, math.inf),
-    "edp exact": ("energy-delay product, 1,000 units, and 10,000 without launches", 1e-4, 3.0),
-    "edp": ("energy-delay product, 10,000 units with launches", 1e-3, 3.0),
+    "edp": ("energy-delay product, up to 10,000 units, with and without launches", 1e-4, 3.0),
     "throughput": ("throughput, 2 devices", 0.05, math.inf),
 }
 

@@ -16,15 +16,14 @@ that grows with the number of blocks alone.
 """
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint
-from scipy.sparse import csr_array
 
 from dovetail.partition.arrays import Arrays, Bools, Floats, Ints, Weights
 from dovetail.partition.network import Network, Split
-from dovetail.partition.program import Solution, solve_rows
+from dovetail.partition.program import Solution
+from dovetail.partition.rows import Rows, solve_rows
 
 _SLACK = 0.25
 """Part of its size by which a block may be shorter or longer, to end where little crosses."""
@@ -107,6 +106,7 @@ class _Programs:
         self._endless_of = _groups(split.block_of[split.endless[0]], blocks)
         self._node_of = np.full(nodes + 1, -1, np.int64)
         self._node_of[split.free] = np.arange(len(split.free))
+        self._column, self._height = np.zeros(len(split.block_of), np.int64), np.zeros(nodes + 1, np.int64)
         self._is_beta = np.append(arrays.allowed[:, 1], False).astype(np.float64)  # of those that have no choice
 
     def free(self, block: int) -> tuple[Ints, float]:
@@ -119,15 +119,14 @@ class _Programs:
         split, nodes, units, arcs = self._split, self._nodes_of[block], self._units_of[block], self._arcs_of[block]
         tail, head, capacity = (part[arcs] for part in split.arcs)
         cost = np.concatenate([split.beta[nodes] - split.alpha[nodes], capacity, self._net[units] * self._most])
-        rows = _Rows(len(cost))
-        column = np.zeros(len(split.block_of), np.int64)
+        rows = Rows()
+        column, height = self._column, self._height  # of other blocks they hold what is not asked for
         column[nodes] = np.arange(len(nodes))
+        height[units] = len(nodes) + len(arcs) + np.arange(len(units))
         cut = len(nodes) + np.arange(len(arcs))
         rows.add([(cut, 1.0), (column[head], -1.0), (column[tail], 1.0)], np.zeros(len(arcs)))
         tail, head = (ends[self._endless_of[block]] for ends in split.endless)
         rows.add([(column[tail], 1.0), (column[head], -1.0)], np.zeros(len(tail)))
-        height = np.zeros(len(self._node_of), np.int64)
-        height[units] = len(nodes) + len(arcs) + np.arange(len(units))
         edges = self._edges_of[block]
         source, target = (ends[edges] for ends in self._edges)
         for launch in (-self._launch[1, edges], self._launch[0, edges]):  # h[target] >= h[source] + the switch's launch
@@ -142,32 +141,7 @@ class _Programs:
         upper[len(nodes) + len(arcs) :] = len(units)
         whole = np.zeros(len(cost), np.int64)
         whole[: len(nodes)] = nodes < len(split.free)
-        return cost, rows.constraint(), Bounds(0.0, upper), whole
-
-
-class _Rows:
-    """Rows `sum of value * column >= low`, collected."""
-
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-        self._entries: list[tuple[Ints, Ints, Floats]] = []
-        self._low: list[Floats] = []
-        self._count = 0
-
-    def add(self, terms: Sequence[tuple[Ints, float | Floats]], low: Floats) -> None:
-        """A row for each of `low`; a column of -1 is left out."""
-        numbers = np.arange(self._count, self._count + len(low))
-        for columns, value in terms:
-            real = columns >= 0
-            self._entries.append((numbers[real], columns[real], np.broadcast_to(value, len(low))[real]))
-        self._low.append(low)
-        self._count += len(low)
-
-    def constraint(self) -> LinearConstraint:
-        """All of them."""
-        rows, columns, values = (np.concatenate([entry[part] for entry in self._entries]) for part in range(3))
-        matrix = csr_array((values, (rows, columns)), (self._count, self._columns))
-        return LinearConstraint(matrix, np.concatenate(self._low), np.inf)
+        return cost, rows.constraint(len(cost)), Bounds(0.0, upper), whole
 
 
 def _groups(keys: Ints, count: int) -> list[Ints]:

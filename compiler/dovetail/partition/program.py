@@ -14,25 +14,15 @@ A quantity (latency, energy, the load of a device) is the sum of its units and t
 exact for two devices, and a lower bound for more, whose partitions no path need visit all.
 """
 
-import contextlib
-import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.optimize import Bounds, LinearConstraint
 
 from dovetail.partition.arrays import Arrays, Floats, Ints, Weights
-
-_MEAN_COST = 25.0
-"""What a column costs on average when scaled; HiGHS has absolute tolerances, and took ten times as long at 0.3."""
-_TOLERANCE = 1e-6
-"""What HiGHS may be off by in each column of a scaled program, with room: it matters where costs lie far apart."""
-_DUAL_TOLERANCE = 1e-7
-"""What it is content with in a reduced cost, which counts as often as a column is wide."""
+from dovetail.partition.rows import Rows, solve_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,66 +85,6 @@ def solve_program(
     return Solution(labels, max(float(bound), 0.0), timed_out=answer.timed_out)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What HiGHS says of columns and rows."""
-
-    values: Floats | None
-    bound: float
-    """Minus infinity where it has none."""
-    solved: bool
-    infeasible: bool
-    timed_out: bool
-
-
-def solve_rows(cost: Floats, rows: LinearConstraint, bounds: Bounds, whole: Ints, gap: float, left: float) -> Answer:
-    """Make the cost of columns smallest; scaled, as HiGHS has absolute tolerances.
-
-    Args:
-        cost: of each column.
-        rows: what they keep.
-        bounds: of each column.
-        whole: 1 for columns that are whole numbers.
-        gap: relative gap at which HiGHS may stop.
-        left: seconds after which it must.
-    """
-    total = float(np.abs(cost).sum())
-    scale = _MEAN_COST * np.count_nonzero(cost) / total if total > 0 else 1.0
-    with _stdout_put_aside():
-        result = milp(
-            cost * scale,
-            constraints=rows,
-            bounds=bounds,
-            integrality=whole,
-            options={"time_limit": left, "mip_rel_gap": gap},
-        )
-    found = result.mip_dual_bound if whole.any() else result.fun
-    has_bound = found is not None and result.status != 3
-    width = np.broadcast_to(bounds.ub, len(cost))
-    error = _TOLERANCE * len(cost) + _DUAL_TOLERANCE * float(width[np.isfinite(width)].sum())
-    bound = (found - error) / scale if has_bound else -np.inf
-    return Answer(result.x, float(bound), result.status == 0, result.status == 2, result.status == 1)
-
-
-@contextlib.contextmanager
-def _stdout_put_aside() -> Iterator[None]:
-    """HiGHS prints a line of its own wherever it repairs a solution, whatever its options say: not among our output."""
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:  # the process has no stdout
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
-
 class _Builder:
     """Columns and rows of the program, collected as arrays."""
 
@@ -163,9 +93,7 @@ class _Builder:
         self._nodes = np.arange(arrays.units + 2)
         self._two = arrays.devices == 2
         self._columns = 0
-        self._entries: list[tuple[Ints, Ints, Floats]] = []
-        self._low: list[Floats] = []
-        self._rows = 0
+        self._rows = Rows()
         self._upper: list[Floats] = []
         self._lower: list[Floats] = []
         self._add_places()
@@ -177,7 +105,7 @@ class _Builder:
             self._add_goal(weights)
         for weights, most in limits.quantities:
             columns, values, constant = self._quantity(weights)
-            self._row_of(columns, -values, constant - most)
+            self._rows.add_one(columns, -values, constant - most)
         if limits.memory is not None and limits.capacity is not None:
             for device in np.flatnonzero(np.isfinite(limits.capacity)):
                 self._add_capacity(limits.memory[:, device], int(device), float(limits.capacity[device]))
@@ -201,7 +129,7 @@ class _Builder:
         self._place = self._column(allowed.size, 1.0).reshape(allowed.shape)
         self._upper[-1] = allowed.ravel().astype(np.float64)
         for sign in (1.0, -1.0):  # on exactly one device
-            self._add([(column, sign) for column in self._place.T], np.full(len(self._nodes), sign))
+            self._rows.add([(column, sign) for column in self._place.T], np.full(len(self._nodes), sign))
 
     def _on(self, nodes: Ints, device: int, sign: float) -> tuple[Ints, float, float]:
         """The column, its sign and the constant that make `sign * x[nodes, device]`."""
@@ -229,7 +157,7 @@ class _Builder:
                 column_of[-1][tensors] = columns
                 if not self._two:
                     column, sign, _ = self._on(arrays.producer[tensors], home, 1.0)
-                    self._add([(column, sign), (columns, -1.0)], np.zeros(len(tensors)))
+                    self._rows.add([(column, sign), (columns, -1.0)], np.zeros(len(tensors)))
             self._add_arrivals(device, np.array(column_of))
 
     def _add_arrivals(self, device: int, column_of: Ints) -> None:
@@ -240,23 +168,9 @@ class _Builder:
         here, sign, constant = self._on(reader, device, -1.0)
         made, made_sign, made_constant = self._on(arrays.producer[tensor], device, 1.0)
         terms = [(here, sign), (made, made_sign), *((columns[tensor], 1.0) for columns in column_of)]
-        self._add(terms, np.full(len(tensor), -constant - made_constant))
+        self._rows.add(terms, np.full(len(tensor), -constant - made_constant))
 
     # --- rows --------------------------------------------------------------------------------------------------
-
-    def _add(self, terms: Sequence[tuple[Ints, float | Floats]], low: Floats) -> None:
-        """Rows `sum of value * column >= low`; a column of -1 is left out."""
-        numbers = np.arange(self._rows, self._rows + len(low))
-        for columns, values in terms:
-            real = columns >= 0
-            self._entries.append((numbers[real], columns[real], np.broadcast_to(values, len(low))[real]))
-        self._low.append(low)
-        self._rows += len(low)
-
-    def _row_of(self, columns: Ints, values: Floats, low: float) -> None:
-        self._entries.append((np.full(len(columns), self._rows), columns, values))
-        self._low.append(np.array([low]))
-        self._rows += 1
 
     def _quantity(self, weights: Weights) -> tuple[Ints, Floats, float]:
         """A quantity as columns, their values and a constant."""
@@ -288,22 +202,22 @@ class _Builder:
             column, sign, one = self._on(root, device, -launch[device])
             first.append((column, sign))
             constant += one
-        self._add(first, np.array([-constant]))
+        self._rows.add(first, np.array([-constant]))
         switches: list[tuple[Ints, float | Floats]] = [(height[target], 1.0), (height[source], -1.0)]
         for device in range(arrays.devices):
             entered = self._on(target, device, -1.0)
             left = self._on(source, device, 1.0)
             if self._two:
                 terms = [*switches, (entered[0], entered[1] * launch[device]), (left[0], left[1] * launch[device])]
-                self._add(terms, np.zeros(len(source)))
+                self._rows.add(terms, np.zeros(len(source)))
             elif launch[device] > 0:
                 switch = self._column(len(source), 1.0)
-                self._add([(switch, 1.0), entered[:2], left[:2]], np.zeros(len(source)))
+                self._rows.add([(switch, 1.0), entered[:2], left[:2]], np.zeros(len(source)))
                 switches.append((switch, -launch[device]))
         if not self._two:
-            self._add(switches, np.zeros(len(source)))
+            self._rows.add(switches, np.zeros(len(source)))
         ends = np.setdiff1d(np.arange(arrays.units), source)
-        self._add([(np.repeat(largest, len(ends)), 1.0), (height[ends], -1.0)], np.zeros(len(ends)))
+        self._rows.add([(np.repeat(largest, len(ends)), 1.0), (height[ends], -1.0)], np.zeros(len(ends)))
         return largest
 
     def _add_goal(self, weights: Weights) -> None:
@@ -312,29 +226,25 @@ class _Builder:
             self._cost.append((columns, values))
             self._constant = constant
         else:
-            self._row_of(np.concatenate([self._goal, columns]), np.concatenate([np.ones(1), -values]), constant)
+            self._rows.add_one(np.concatenate([self._goal, columns]), np.concatenate([np.ones(1), -values]), constant)
             self._cost = [(self._goal, np.ones(1))]
 
     def _add_capacity(self, memory: Floats, device: int, capacity: float) -> None:
         column, sign, one = self._on(self._nodes[:-2], device, -1.0)
         unit = max(capacity, 1.0)
-        self._row_of(column, sign * memory / unit, -capacity / unit - one * float(memory.sum()) / unit)
+        self._rows.add_one(column, sign * memory / unit, -capacity / unit - one * float(memory.sum()) / unit)
 
     # --- the whole ---------------------------------------------------------------------------------------------
 
     def assemble(self) -> tuple[Floats, float, LinearConstraint, Bounds, Ints]:
         """The arguments of SciPy's solver."""
-        rows = np.concatenate([entry[0] for entry in self._entries])
-        columns = np.concatenate([entry[1] for entry in self._entries])
-        values = np.concatenate([entry[2] for entry in self._entries])
-        matrix = csr_array((values, (rows, columns)), (self._rows, self._columns))
         cost = np.zeros(self._columns)
         for where, amount in self._cost:
             np.add.at(cost, where, amount)
         whole = np.zeros(self._columns, np.int64)
         whole[self._place.ravel()] = 1
-        constraint = LinearConstraint(matrix, np.concatenate(self._low), np.inf)
-        return cost, self._constant, constraint, Bounds(np.concatenate(self._lower), np.concatenate(self._upper)), whole
+        rows = self._rows.constraint(self._columns)
+        return cost, self._constant, rows, Bounds(np.concatenate(self._lower), np.concatenate(self._upper)), whole
 
     def labels(self, values: Floats) -> Ints:
         """The device of every node in a solution."""
