@@ -153,7 +153,7 @@ const awayColumns = () => [
   column("Type", (each) => each.type, null, false, "line"),
   column("Device", (each) => each.partition.device.id, (each) => deviceLabel(each.partition.device)),
   amountColumn("Time", (each) => unitCost(each).latency, timeText, sourceOf),
-  column("Share of the devices' time", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
+  column("Share of time", shareOfTime, (each) => (shareOfTime(each) === null ? "" : `${digits(shareOfTime(each))} %`), true),
   ...(data.gains.length ? gainColumn() : []),
   column("Code and rule", (each) => `${reasonOf(each).code} ${reasonOf(each).rule}`, codeCell, false, "line"),
   column("Got", (each) => reasonOf(each).got, null, false, "words"),
