@@ -292,6 +292,13 @@ def workers() -> list[int]:
     return found
 
 
+def wait_for_worker() -> None:
+    until = time.monotonic() + LONG_S
+    while not workers():
+        assert time.monotonic() < until, "no process was started"
+        time.sleep(0.02)
+
+
 def stop_one_worker() -> int:
     """Hold a process for certain at a row: it answers nothing from now on, and has a request or will get one."""
     process = workers()[0]
@@ -371,6 +378,7 @@ def test_interrupt_while_processes_start_ends_those_that_did(monkeypatch: pytest
         if "_work" in thread.name:
             began.append(thread.name)
             if len(began) == 2:
+                wait_for_worker()
                 stop_one_worker()
                 raise KeyboardInterrupt
 
