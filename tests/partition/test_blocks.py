@@ -10,7 +10,7 @@ from tests.partition.costed import MAGNITUDES, costed_problems, every_placement
 
 from dovetail.cost import CostTable
 from dovetail.partition import Objective, PlaceOptions, Problem, Tensor, place
-from dovetail.partition.arrays import Arrays, Floats, Weights, make_arrays, make_weights
+from dovetail.partition.arrays import Arrays, Floats, Ints, Weights, make_arrays, make_weights
 from dovetail.partition.blocks import blocks_of, solve_blocks
 from dovetail.partition.lagrange import Effort, solve_pair
 from dovetail.partition.network import Network
@@ -44,9 +44,12 @@ def drawn(arrays: Arrays, seed: int) -> Prices:
     return prices
 
 
-def solved(arrays: Arrays, weights: Weights, prices: Floats, units: int) -> Solution:
-    deadline = time.monotonic() + 60
-    return solve_blocks(arrays, weights, whole(arrays, weights), prices, gap=GAP, deadline=deadline, units=units)
+def solved(
+    arrays: Arrays, weights: Weights, prices: Floats, units: int, known: Ints | None = None, limit_s: float = 60.0
+) -> Solution:
+    known = arrays.allowed.argmax(axis=1) if known is None else known
+    network, deadline = whole(arrays, weights), time.monotonic() + limit_s
+    return solve_blocks(arrays, weights, network, prices, known, gap=GAP, deadline=deadline, units=units)
 
 
 # --- prices
@@ -171,11 +174,26 @@ def test_large_problems_are_proven_by_blocks(objective: Objective) -> None:
     assert proven.solver == "mixed-integer programs of blocks"
 
 
-def test_time_that_is_over_proves_nothing() -> None:
+def test_when_time_is_over_there_is_what_was_known() -> None:
     arrays, weights = weighed(ladder(rungs=4))
-    prices = Prices(arrays).flow()
-    late = solve_blocks(arrays, weights, whole(arrays, weights), prices, gap=GAP, deadline=0.0, units=8)
-    assert (late.labels, late.bound, late.timed_out) == (None, 0.0, True)
+    prices, known = Prices(arrays).flow(), arrays.labels(np.ones(arrays.units, np.int64))
+    late = solved(arrays, weights, prices, 8, known, limit_s=0.0)
+    assert late.labels is not None
+    assert late.labels.tolist() == known.tolist()
+    assert late.bound == pytest.approx(whole(arrays, weights).cut(prices).bound, rel=1e-6)
+    assert late.timed_out
+
+
+@some
+@given(TWO, SEEDS, st.integers(1, 9))
+def test_blocks_that_are_known_to_be_best_are_left_alone(problem: Problem, seed: int, units: int) -> None:
+    """The bound does not depend on what is known, as blocks are skipped only where there is nothing to gain."""
+    arrays, weights = weighed(problem)
+    prices, everything = drawn(arrays, seed).flow(), every_placement(problem)
+    best = arrays.labels(everything.device_of[int(everything.latency.argmin())])
+    first, second = (solved(arrays, weights, prices, units, known) for known in (None, best))
+    assert second.bound == pytest.approx(first.bound, abs=1e-4 * dearest(arrays, weights))
+    assert second.bound <= everything.latency.min() * (1 + ROUNDING) + ROUNDING
 
 
 def ladder(rungs: int, seed: int = SEED) -> Problem:

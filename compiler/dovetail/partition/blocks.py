@@ -21,6 +21,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint
 
 from dovetail.partition.arrays import Arrays, Bools, Floats, Ints, Weights
+from dovetail.partition.launches import heights, switch_costs
 from dovetail.partition.network import Network, Split
 from dovetail.partition.program import Solution
 from dovetail.partition.rows import Rows, solve_rows
@@ -31,33 +32,47 @@ _HALF = 0.5
 
 
 def solve_blocks(
-    arrays: Arrays, weights: Weights, network: Network, prices: Floats, *, gap: float, deadline: float, units: int
+    arrays: Arrays,
+    weights: Weights,
+    network: Network,
+    prices: Floats,
+    known: Ints,
+    *,
+    gap: float,
+    deadline: float,
+    units: int,
 ) -> Solution:
-    """Solve all blocks. O(V + E), and a program for each block.
+    """Solve the blocks in which a placement that is known may not be the best. O(V + E), and a program for each.
 
     Args:
         arrays: the structure, with two devices.
         weights: what is made smallest.
         network: of all units.
         prices: a unit flow over the edges; the closer to the best, the better the bound.
+        known: the devices of all nodes in a good placement. Where it meets the bound of the cut, nothing is left to do.
         gap: relative gap at which HiGHS may stop at a block.
-        deadline: when it must stop; without labels and bound then.
+        deadline: when it must stop; blocks that are open then stay as they are known, and the cut bounds them.
         units: in a block, about.
     """
     block_of = blocks_of(arrays, units)
     crosses = block_of[arrays.edge_source] != block_of[arrays.edge_target]
     split = network.split(prices, block_of, crosses)
-    programs = _Programs(arrays, weights, split, prices, block_of, crosses)
-    on_beta, bound = np.zeros(len(block_of), np.bool_), split.constant
-    for block in range(int(block_of.max()) + 1):
+    programs = _Programs(arrays, weights, split, prices, block_of, crosses, known)
+    on_beta, bound, timed_out = known == 1, split.constant, False
+    enough = gap * float(split.constant + split.least.sum()) / len(split.least)
+    for block, least in enumerate(split.least.tolist()):
         left = deadline - time.monotonic()
-        answer = None if left <= 0 else solve_rows(*programs.of(block), gap, left)
-        if answer is None or answer.values is None or answer.timed_out:
-            return Solution(None, 0.0, timed_out=True)
+        if left <= 0 or programs.value_known(block) <= least + enough:
+            timed_out |= left <= 0
+            bound += least
+            continue
+        answer = solve_rows(*programs.of(block), gap, left)
+        timed_out |= answer.timed_out
         free, constant = programs.free(block)
-        bound += constant + answer.bound
-        on_beta[free] = answer.values[: len(free)] > _HALF
-    return Solution(network.place(on_beta), max(bound, 0.0))
+        bound += max(constant + answer.bound, least)
+        if answer.values is not None:
+            on_beta[free] = answer.values[: len(free)] > _HALF
+    return Solution(network.place(on_beta), max(bound, 0.0), timed_out=timed_out)
 
 
 def blocks_of(arrays: Arrays, units: int) -> Ints:
@@ -80,7 +95,14 @@ class _Programs:
     """Columns and rows of one block after the other."""
 
     def __init__(
-        self, arrays: Arrays, weights: Weights, split: Split, prices: Floats, block_of: Ints, crosses: Bools
+        self,
+        arrays: Arrays,
+        weights: Weights,
+        split: Split,
+        prices: Floats,
+        block_of: Ints,
+        crosses: Bools,
+        known: Ints,
     ) -> None:
         self._split = split
         blocks, nodes = int(block_of.max()) + 1, len(block_of)
@@ -108,11 +130,22 @@ class _Programs:
         self._node_of[split.free] = np.arange(len(split.free))
         self._column, self._height = np.zeros(len(split.block_of), np.int64), np.zeros(nodes + 1, np.int64)
         self._is_beta = np.append(arrays.allowed[:, 1], False).astype(np.float64)  # of those that have no choice
+        self._known = split.on_beta(known)
+        height = heights(arrays, switch_costs(arrays, weights, known)) / self._most
+        self._known_height = np.append(height, height[ends[block_of[ends] == blocks - 1]].max(initial=0.0))
 
     def free(self, block: int) -> tuple[Ints, float]:
         """The units whose place the first columns are, and what is paid whatever they are."""
         nodes = self._nodes_of[block]
         return self._split.free[nodes[nodes < len(self._split.free)]], float(self._split.alpha[nodes].sum())
+
+    def value_known(self, block: int) -> float:
+        """What the block costs where all is as it is known, which its launches may be below."""
+        nodes, units, arcs = self._nodes_of[block], self._units_of[block], self._arcs_of[block]
+        tail, head, capacity = (part[arcs] for part in self._split.arcs)
+        places = np.where(self._known[nodes], self._split.beta[nodes], self._split.alpha[nodes]).sum()
+        cut = capacity[self._known[head] & ~self._known[tail]].sum()
+        return float(places + cut + (self._net[units] * self._known_height[units]).sum() * self._most)
 
     def of(self, block: int) -> tuple[Floats, LinearConstraint, Bounds, Ints]:
         """What a block costs by its columns: nodes on beta, arcs that are cut, and launches on the way to each unit."""

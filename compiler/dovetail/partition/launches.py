@@ -15,6 +15,22 @@ def switch_costs(arrays: Arrays, weights: Weights, labels: Ints) -> Floats:
 
 def heaviest_path(arrays: Arrays, cost: Floats) -> tuple[float, list[int]]:
     """The path from the root whose edges cost most: what they add up to, and the edges. O(V + E)."""
+    height, entered_by = _climb(arrays, cost)
+    node = top = int(np.argmax(height))
+    edges = []
+    while (edge := entered_by[node]) >= 0:
+        edges.append(edge)
+        node = int(arrays.edge_source[edge])
+    return height[top], edges
+
+
+def heights(arrays: Arrays, cost: Floats) -> Floats:
+    """For each node, the cost of the edges on the path to it that cost most. O(V + E)."""
+    return np.array(_climb(arrays, cost)[0])
+
+
+def _climb(arrays: Arrays, cost: Floats) -> tuple[list[float], list[int]]:
+    """The height of each node, and the edge by which the path to it comes; -1 without one."""
     price: Sequence[float] = cost.tolist()
     incoming = arrays.incoming
     height = [0.0] * (arrays.units + 2)
@@ -28,12 +44,7 @@ def heaviest_path(arrays: Arrays, cost: Floats) -> tuple[float, list[int]]:
         if by >= 0:
             height[node] = most
             entered_by[node] = by
-    node = top = int(np.argmax(height))
-    edges = []
-    while (edge := entered_by[node]) >= 0:
-        edges.append(edge)
-        node = int(arrays.edge_source[edge])
-    return height[top], edges
+    return height, entered_by
 
 
 def path_launches(arrays: Arrays, weights: Weights, labels: Ints) -> float:

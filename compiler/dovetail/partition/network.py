@@ -53,7 +53,21 @@ class Split:
     """Tails, heads and capacities of arcs within blocks, without prices."""
     endless: tuple[Ints, Ints]
     """Those within blocks that are never cut."""
+    least: Floats
+    """[blocks]: what the cut says that no choice within the block is below, launches at their prices."""
     constant: float
+
+    def on_beta(self, labels: Ints) -> Bools:
+        """Which nodes are on beta in a placement. Beside a tensor: where its readers in the block must have it, or else
+        where it costs nothing."""
+        units = len(self.free)
+        beta = np.zeros(len(self.block_of), np.bool_)
+        beta[:units] = labels[self.free] == 1
+        tail, head = self.endless
+        beta[tail[(tail >= units) & beta[head]]] = True  # it brings the tensor to beta, where one reads it
+        beta[head[head >= units]] = True  # it brings the tensor to alpha, unless nobody reads it there
+        beta[head[(head >= units) & ~beta[tail]]] = False
+        return beta
 
 
 class Network:
@@ -146,6 +160,7 @@ class Network:
         alpha, beta = self._pair
         launch, labels = weights.launch, self._labels
         source, target = switches
+        self._switch_source = source
         free_source, free_target = self._is_free[source], self._is_free[target]
         both = free_source & free_target
         self._switch_arcs = np.flatnonzero(both)
@@ -239,7 +254,8 @@ class Network:
             crosses: the edges between blocks.
         """
         _, flow, scale, _ = self._flow(prices)
-        on_alpha, on_beta, constant = self._sides(np.where(crosses, prices, 0.0))
+        within_prices = np.where(crosses, 0.0, prices)
+        on_alpha, on_beta, constant = self._sides(prices - within_prices)
         beside = np.zeros(self._nodes - len(self._free))
         alpha, beta = np.concatenate([on_alpha, beside]), np.concatenate([on_beta, beside])
         blocks = self._blocks(block_of)
@@ -260,7 +276,21 @@ class Network:
         np.subtract.at(beta, source[tie], amount[tie])
         tails, heads, capacities = zip(*arcs, strict=True)
         whole = np.concatenate(tails), np.concatenate(heads), np.concatenate(capacities)
-        return Split(self._free, blocks, alpha, beta, whole, (tail[within], head[within]), constant)
+        least = self._least(prices, within_prices, flow, scale, blocks, block_of)
+        return Split(self._free, blocks, alpha, beta, whole, (tail[within], head[within]), least, constant)
+
+    def _least(
+        self, prices: Floats, within: Floats, flow: csr_array, scale: float, blocks: Ints, block_of: Ints
+    ) -> Floats:
+        """The bound of the cut, by block: what free units pay at least, and the flow from the block to the sink."""
+        on_alpha, on_beta, _ = self._sides(prices)
+        count = int(block_of.max()) + 1
+        least = np.zeros(count)
+        np.add.at(least, block_of[self._free], np.minimum(on_alpha, on_beta))
+        drained = -flow[[self._sink], : self._nodes].toarray().ravel() / scale
+        numbers, pays = self._sure_switches
+        sure = np.bincount(block_of[self._switch_source[numbers]], pays * within[numbers], count)
+        return least + np.bincount(blocks, drained, count) + sure
 
     def _blocks(self, block_of: Ints) -> Ints:
         """The block of every node; beside a tensor, of the first unit that it is tied to."""

@@ -95,11 +95,10 @@ class Search:
         network = Network(self.arrays, weights, (0, 1), self.start, (self.arrays.edge_source, self.arrays.edge_target))
         prices, deadline = found.play.prices.flow(), self.effort.deadline
         solution = solve_blocks(
-            self.arrays, weights, network, prices, gap=gap / 4, deadline=deadline, units=_BLOCK_UNITS
+            self.arrays, weights, network, prices, found.labels, gap=gap / 4, deadline=deadline, units=_BLOCK_UNITS
         )
         self.has_blocks, self.timed_out = True, self.timed_out or solution.timed_out
-        if solution.labels is None:
-            return
+        assert solution.labels is not None
         joined = Bracket(solution.labels, self.value(weights, solution.labels), found.bound)
         self._polish(weights, joined, gap, _POLISHES)
         known = (found.labels, solution.labels, joined.labels)
