@@ -22,7 +22,7 @@ from dovetail.partition.search import Search, weighted
 _ROUGH_CUTS = 3
 """For the latency and the energy alone: their lines only close the ends."""
 _CUTS = 12
-"""For the first product, whose corner is a guess, and each further one."""
+"""For every other sum: enough for a line, if not for its last digit."""
 _ALL_CUTS = 3.2
 """For all together, where blocks do not end it: times of what a single sum may take."""
 _CUTS_OF_BLOCKS = 8

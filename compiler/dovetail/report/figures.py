@@ -62,8 +62,8 @@ def predicted_rows(predicted: Predicted, objective: str) -> Iterator[tuple[str, 
     if others:
         best = best_single(predicted, objective)
         told = [_alternative(each, each == best) for each in others]
-        if overlaps(predicted):
-            serial = amount(predicted.serial_latency_ms, "ms")
+        serial = amount(predicted.serial_latency_ms, "ms")
+        if overlaps(predicted) and serial != amount(predicted.latency_ms, "ms"):
             told.append(f"with partitions one after the other, as in these, this plan takes {serial}")
         yield "instead of", words("; ".join(told))
 
