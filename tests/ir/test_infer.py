@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tests.conftest import SAMPLE_MODELS, model_from_text
+from tests.conftest import SAMPLE_MODELS, assert_same_outputs, model_from_text, random_feeds, run_cpu
 
-from dovetail.ir import Graph, dtype_name, infer, load_model, shape_of
+from dovetail.ir import Graph, dtype_name, extract, infer, load_model, shape_of
 from dovetail.ir.native import infer_shapes
 from dovetail.plan.errors import ModelError
 
@@ -144,6 +144,20 @@ def test_declared_shapes_stay_where_inference_knows_less() -> None:
     graph = load_model(model)
     assert found(graph)["u"] == ("float32", (3, 4))
     assert not infer(graph.model, "again"), "nothing more to learn"
+
+
+def test_declared_shapes_that_are_wrong_are_put_right() -> None:
+    """ONNX Runtime takes the whole; what was cut out of it with wrong sizes, it would not."""
+    model = model_from_text(
+        """g (float[1,6,8,8] x, float[384,4] w) => (float[1,9] y) <float[1,6,7,7] a, int64[2] s = {1, -1}> {
+            a = Relu(x) r = Reshape(a, s) y = MatMul(r, w)
+        }"""
+    )
+    graph = load_model(model)
+    shapes = {name: shape for name, (_, shape) in found(graph).items()}
+    assert shapes == {"a": (1, 6, 8, 8), "r": (1, 384), "y": (1, 4)}
+    feeds = random_feeds(model)
+    assert_same_outputs(run_cpu(extract(graph), feeds), run_cpu(model, feeds))
 
 
 def test_child_that_fails() -> None:

@@ -42,6 +42,27 @@ def _infer_once(model: onnx_ir.Model, name: str) -> bool:
     return learnt
 
 
+def correct_shapes(model: onnx_ir.Model, name: str) -> None:
+    """Put right every declared shape that inference from the inputs and the constants alone contradicts.
+
+    Exporters declare wrong ones, and the whole model runs all the same: ONNX Runtime doubts both. A partition that is
+    cut there, and has the wrong one as its input's, takes nothing. Linear in nodes; costs are of the true sizes then.
+
+    Raises:
+        ModelError: as `infer`.
+    """
+    outputs = [value for node in model.graph for value in node.outputs if value.shape is not None]
+    if not outputs:
+        return
+    inferred = infer_shapes(without_weights(model, declared=False).SerializeToString(), name).graph
+    found = {info.name: info.type for info in [*inferred.value_info, *inferred.output] if info.HasField("type")}
+    for value in outputs:
+        kind = found.get(str(value.name))
+        shape = None if kind is None else onnx_ir.serde.deserialize_type_proto_for_shape(kind)
+        if shape is not None and _contradict(shape, value.shape):
+            value.shape = shape
+
+
 def forget_shapes(model: onnx_ir.Model) -> None:
     """Drop the shape of every value that a node makes or gives its bodies, so that inference starts anew.
 
@@ -80,6 +101,12 @@ def _more_precise(new: onnx_ir.Shape, old: onnx_ir.Shape | None) -> bool:
     return any(a and not b for a, b in known) and not any(b and not a for a, b in known)
 
 
+def _contradict(new: onnx_ir.Shape, old: onnx_ir.Shape | None) -> bool:
+    if old is None or len(old) != len(new):
+        return old is not None
+    return any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(new, old, strict=True))
+
+
 def graphs_of(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
     """A graph and every graph inside it, itself first."""
     found = [graph]
@@ -95,7 +122,7 @@ def without_weights(model: onnx_ir.Model, declared: bool = True) -> onnx.ModelPr
 
     Args:
         model: to be asked about.
-        declared: with the types of what nodes of the top graph make, where they are known.
+        declared: with the types of what nodes make and of what bodies are given, where they are known.
     """
     graph = model.graph
     proto = onnx.GraphProto(name="g")
@@ -107,6 +134,7 @@ def without_weights(model: onnx_ir.Model, declared: bool = True) -> onnx.ModelPr
         proto.value_info.extend(_declare(value) for value in made if value.name and value.type is not None)
     else:
         proto.output.extend(onnx.ValueInfoProto(name=str(value.name)) for value in graph.outputs)
+        _forget_in_bodies(proto)
     for value in graph.initializers.values():
         _add_constant(proto, value)
     _show_to_bodies(proto)
@@ -114,6 +142,13 @@ def without_weights(model: onnx_ir.Model, declared: bool = True) -> onnx.ModelPr
     for domain, version in model.opset_imports.items():
         result.opset_import.add(domain=domain, version=version)
     return result
+
+
+def _forget_in_bodies(graph: onnx.GraphProto) -> None:
+    for body in graphs_of(graph)[1:]:
+        del body.value_info[:]
+        for info in [*body.input, *body.output]:
+            info.ClearField("type")
 
 
 def _add_constant(proto: onnx.GraphProto, value: onnx_ir.Value) -> None:

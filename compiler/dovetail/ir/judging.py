@@ -7,7 +7,6 @@ more types than ONNX lists, bfloat16 above all, so that a type is wrong only whe
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import onnx
@@ -78,17 +77,9 @@ def _undeclared(model: onnx_ir.Model) -> onnx.ModelProto:
     for number, node in enumerate(proto.graph.node):
         node.name = str(number)
     for body in graphs_of(proto.graph)[1:]:
-        del body.value_info[:]
-        _forget(body.input)
-        _forget(body.output)
         for node in body.node:
             node.ClearField("name")
     return proto
-
-
-def _forget(declared: Sequence[onnx.ValueInfoProto]) -> None:
-    for info in declared:
-        info.ClearField("type")
 
 
 def _input(value: onnx_ir.Value) -> str:

@@ -13,7 +13,7 @@ from dovetail.ir.binding import Bindings, apply_bindings
 from dovetail.ir.calls import mark_calls, name_after_calls
 from dovetail.ir.door import attach_base_dir, open_model
 from dovetail.ir.graph import Graph
-from dovetail.ir.infer import forget_shapes, infer
+from dovetail.ir.infer import correct_shapes, forget_shapes, infer
 from dovetail.ir.judging import check_operators
 from dovetail.ir.names import all_nodes, give_unique_value_names
 from dovetail.ir.semantics import check_before_inference, check_semantics
@@ -45,6 +45,7 @@ def load_model(source: str | Path | bytes | onnx.ModelProto, bindings: Bindings 
     if bindings:
         forget_shapes(model)
     check_before_inference(model)
+    correct_shapes(model, opened.name)
     infer(model, opened.name)
     check_semantics(model)
     check_operators(model)
