@@ -140,6 +140,12 @@ class TestPlans:
             Fact("options", "--dim batch=1", "none"),
         )
 
+    def test_many_times_more_is_a_whole_number(self, plan: Plan) -> None:
+        before = replace(plan, predicted=Predicted(latency_ms=0.5, source="modelled"))
+        after = replace(plan, predicted=Predicted(latency_ms=8.0, source="modelled"))
+
+        assert "+1500 %" in render_diff(diff_plans(before, after), 100, color=False)
+
     def test_figures_before_and_after(self, plan: Plan) -> None:
         before = replace(plan, predicted=Predicted(latency_ms=4.0, energy_mj=10.0, source="modelled"))
         after = replace(plan, predicted=Predicted(latency_ms=3.0, energy_mj=10.0, source="modelled"))

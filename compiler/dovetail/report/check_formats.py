@@ -12,7 +12,7 @@ from dovetail.report.console import STATE_STYLE, draw, fields, heading, table, w
 from dovetail.report.diff_formats import LISTED, more_text
 from dovetail.report.document import render_record
 from dovetail.report.totals import figure_text
-from dovetail.report.words import counted, printable
+from dovetail.report.words import counted, digits, printable
 
 CHECK_VERSION: Final = 1
 """Of the JSON document."""
@@ -124,7 +124,7 @@ def _distance(check: Check, reference: float) -> str:
     far = abs(check.value - reference)
     if check.unit == "share":
         return f"{100 * far:.3g} points"
-    part = f" ({100 * far / reference:.3g} %)" if reference and check.unit != "count" else ""
+    part = f" ({digits(100 * far / reference)} %)" if reference and check.unit != "count" else ""
     return figure_text(far, check.unit) + part
 
 

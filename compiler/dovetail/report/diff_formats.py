@@ -156,7 +156,8 @@ def _change(before: float | None, after: float | None, unit: Unit) -> str:
         return f"{100 * (after - before):+.3g} points"
     if before == 0:
         return f"+{figure_text(after, unit)}"
-    return f"{100 * (after - before) / before:+.3g} %"
+    change = 100 * (after - before) / before
+    return f"{'+' if change > 0 else ''}{digits(change)} %"
 
 
 def _shown(change: Change) -> Place:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from dovetail.plan.causes import nameless_message, placement_reason
@@ -191,9 +192,8 @@ def _verdict(operator: PlanOperator, verdict: PlanVerdict) -> Iterator[Renderabl
     engine = f" (engine {verdict.engine})" if verdict.engine else ""
     yield words(f"  on {verdict.device}: ", (verdict.state, STATE_STYLE[verdict.state]), engine)
     for reason in verdict.reasons:
-        yield words(
-            "    ", (label(reason.code, reason.rule), STRONG), f": {nameless_message(operator, reason.message)}"
-        )
+        sentence = nameless_message(operator, reason.message)
+        yield Padding(words((label(reason.code, reason.rule), STRONG), f": {sentence}"), (0, 0, 0, 4))
         yield fields(_facts(reason), indent=6)
 
 
