@@ -48,10 +48,13 @@ AFTER_INFERENCE: Mapping[str, Rule] = {
     **dict.fromkeys(_POOLS, rules.check_pool),
     **dict.fromkeys(("Div", "Mod"), rules.check_integer_division),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), rules.check_quantization),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), rules.check_recurrent),
     "ConvTranspose": rules.check_conv_transpose,
     "Gather": rules.check_gather,
     "GatherElements": rules.check_gather_elements,
     "GatherND": rules.check_gather_nd,
+    "Gemm": rules.check_gemm_bias,
+    "PRelu": rules.check_slope,
     "Reshape": rules.check_reshape,
 }
 """Rules on sizes and constants, once inference has filled them in. They rely on the rules of the other table."""
