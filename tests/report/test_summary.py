@@ -4,6 +4,7 @@ import dataclasses
 
 from dovetail.plan import Plan, Predicted
 from dovetail.plan.codes import CODES
+from dovetail.plan.schema import UnitFigures
 from dovetail.report import Boundary, TransferTotals, render_text, summarize
 
 
@@ -79,6 +80,26 @@ def test_notes_hold_the_plans_and_what_runs_nowhere_and_what_is_doubtful(plan: P
     assert given == plan.notes[0]
     assert nowhere.startswith("npu (Some NPU) runs on no host")
     assert doubtful.startswith("2 verdicts on npu from facts of low confidence")
+
+
+def test_sizes_that_are_not_known_are_noted_of_the_device_that_computes_them(plan: Plan) -> None:
+    figures = UnitFigures(latency_us=1.0, energy_uj=1.0, assumed=True, source="modelled", terms=())
+    conv, relu = plan.operators[:2]
+    here, elsewhere = (
+        dataclasses.replace(
+            each,
+            verdicts=tuple(
+                dataclasses.replace(v, cost=0 if (v.device == each.device) == own else None) for v in each.verdicts
+            ),
+        )
+        for each, own in ((conv, True), (relu, False))
+    )
+    known = dataclasses.replace(plan, operators=(elsewhere, *plan.operators[2:]), costs=(figures,))
+    unknown = dataclasses.replace(plan, operators=(here, elsewhere, *plan.operators[2:]), costs=(figures,))
+
+    assert summarize(known).notes == summarize(plan).notes
+    (note,) = set(summarize(unknown).notes) - set(summarize(plan).notes)
+    assert note.startswith("of 1 operator a size or a number of iterations is not known and counts as 1")
 
 
 def test_a_displaced_operator_has_what_decided_with_the_value_and_what_to_do(plan: Plan) -> None:

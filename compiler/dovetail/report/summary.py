@@ -178,7 +178,7 @@ def summarize(plan: Plan) -> Report:
         causes=rank_causes(plan),
         displaced=_displaced(plan),
         bodies=_bodies(plan),
-        notes=(*plan.notes, *_device_notes(plan), *_confidence_notes(plan)),
+        notes=(*plan.notes, *_size_notes(plan), *_device_notes(plan), *_confidence_notes(plan)),
         batches=batch_rows(plan),
         certificate=plan.certificate,
         compiled=sum(partition.compiled_file is not None for partition in plan.partitions),
@@ -281,6 +281,19 @@ def _device_notes(plan: Plan) -> list[str]:
         for device in plan.devices
         if device.backend is None and device.id in used
     ]
+
+
+def _size_notes(plan: Plan) -> list[str]:
+    """Say how many operators the predicted figures know too little of."""
+    unknown = sum(
+        verdict.device == operator.device and verdict.cost is not None and plan.costs[verdict.cost].assumed
+        for operator in plan.operators
+        for verdict in operator.verdicts
+    )
+    if not unknown:
+        return []
+    operators = counted(unknown, "operator")
+    return [f"of {operators} a size or a number of iterations is not known and counts as 1; see --dim"]
 
 
 def _confidence_notes(plan: Plan) -> list[str]:
