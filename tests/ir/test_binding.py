@@ -106,6 +106,15 @@ def test_old_sizes_in_bodies_are_forgotten() -> None:
     assert [shape_of(node.outputs[0]) for node in graph.nested("loop")] == [(), (8, 3)]
 
 
+def test_steps_are_no_batch() -> None:
+    """Of a recurrent model the batch stands second; of a picture of any height, it is the one before the channels."""
+    steps = model_from_text("g (float[40,batch,8] x) => (float[40,batch,8] y) { y = Relu(x) }")
+    with pytest.raises(ModelError, match=r"--batch 16: .* fixed, got 40, and batch is open; .* give --dim batch=16"):
+        load_model(steps, Bindings(batch=16))
+    picture = model_from_text("g (float[1,3,height,8] x) => (float[1,3,height,8] y) { y = Relu(x) }")
+    assert shapes(load_model(picture, Bindings(batch=16)))["y"] == (16, 3, "height", 8)
+
+
 def test_symbols_in_bodies() -> None:
     model = model_from_text(
         """g (float[N] x, bool c) => (float[N] y) {

@@ -29,7 +29,8 @@ class Bindings:
 
     batch: int | None = None
     """Size of the first dimension of the inputs: of its symbols wherever they stand, or else of all inputs whose first
-    dimension is that of the first input. What was declared behind them is forgotten."""
+    dimension is that of the first input; not where that is larger than 1 and another one is open. What was declared
+    behind them is forgotten."""
 
     def __bool__(self) -> bool:
         return bool(self.shapes or self.dims or self.binds or self.batch)
@@ -100,6 +101,12 @@ def _set_batch(model: onnx_ir.Model, batch: int) -> None:
     if symbols:
         _replace_symbols(model, {str(symbol): batch for symbol in symbols})
         return
+    open_dims = sorted({dim for shape in shapes.values() for dim in shape if isinstance(dim, str)})
+    if isinstance(first, int) and first > 1 and open_dims:  # steps come first, as in recurrent models
+        raise ModelError(
+            f"--batch {batch}: the first dimension of the inputs is fixed, got {first}, and {', '.join(open_dims)} is "
+            f"open; if that is the batch, give --dim {open_dims[0]}={batch}"
+        )
     for value, shape in shapes.items():
         if shape and shape[0] == first:
             value.shape = onnx_ir.Shape((batch, *shape[1:]))
