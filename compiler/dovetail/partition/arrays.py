@@ -71,6 +71,10 @@ class Weights:
     launch: Floats
     """[devices]."""
 
+    def times(self, factor: float) -> "Weights":
+        """The same in another measure."""
+        return Weights(factor * self.unit, factor * self.transfer, factor * self.launch)
+
 
 def make_arrays(problem: Problem) -> Arrays:
     """Flatten a problem that has costs. O(V + E).

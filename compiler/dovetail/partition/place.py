@@ -118,9 +118,9 @@ def place(problem: Problem, options: PlaceOptions) -> Placed:
             deadline = min(deadline, time.monotonic() + _BALANCE_S)
         solution = solve_program(arrays, aims, quantities, gap=options.gap, deadline=deadline)
         timed_out = solution.timed_out
-        if solution.infeasible:
+        if solution.infeasible and not np.isfinite(found.value):
             raise explain_infeasible(search, bounds)
-        if options.objective != "edp":
+        if options.objective != "edp" and not solution.infeasible:
             found.bound = max(found.bound, solution.bound)
         if solution.labels is not None and keeps(search, bounds, solution.labels):
             value = _score(search, options.objective, goals, solution.labels)

@@ -24,6 +24,9 @@ from scipy.optimize import Bounds, LinearConstraint
 from dovetail.partition.arrays import Arrays, Floats, Ints, Weights
 from dovetail.partition.rows import Rows, solve_rows
 
+_LARGEST = 1e3
+"""What the dearest part of a quantity is scaled to: with rows of 1e8 HiGHS cuts off the best, or all that there is."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
@@ -31,10 +34,6 @@ class Limits:
 
     quantities: tuple[tuple[Weights, float], ...] = ()
     """Each with the most that it may be."""
-    memory: Floats | None = None
-    """[units, devices]."""
-    capacity: Floats | None = None
-    """[devices]; infinity where there is no limit."""
 
 
 NO_LIMITS = Limits()
@@ -74,15 +73,33 @@ def solve_program(
     left = deadline - time.monotonic()
     if left <= 0:
         return Solution(None, 0.0, timed_out=True)
-    builder = _Builder(arrays, goals, limits)
+    factor = _factor(arrays, goals)
+    builder = _Builder(arrays, [weights.times(factor) for weights in goals], _scaled(arrays, limits))
     cost, constant, rows, bounds, whole = builder.assemble()
     answer = solve_rows(cost, rows, bounds, np.zeros_like(whole) if relax else whole, gap, left)
     if answer.infeasible:  # without limits there is always a solution, and HiGHS met numbers too far apart
-        limited = bool(limits.quantities) or limits.memory is not None
+        limited = bool(limits.quantities)
         return Solution(None, np.inf if limited else 0.0, infeasible=limited)
-    bound = constant + answer.bound if answer.solved or not relax else 0.0  # an LP that was stopped proves nothing
+    proves = answer.solved or not relax  # a linear program that was stopped proves nothing
+    bound = (constant + answer.bound) / factor if proves else 0.0
     labels = None if answer.values is None else builder.labels(answer.values)
     return Solution(labels, max(float(bound), 0.0), timed_out=answer.timed_out)
+
+
+def _factor(arrays: Arrays, quantities: Sequence[Weights]) -> float:
+    """What all quantities are multiplied by."""
+    most = 0.0
+    for weights in quantities:
+        parts = np.where(arrays.allowed, weights.unit, 0.0), weights.transfer, weights.launch
+        most = max(most, *(float(part.max(initial=0.0)) for part in parts))
+    return _LARGEST / most if most > 0 else 1.0
+
+
+def _scaled(arrays: Arrays, limits: Limits) -> Limits:
+    """The same limits, each in a measure of its own."""
+    factors = [_factor(arrays, [weights]) for weights, _ in limits.quantities]
+    pairs = zip(limits.quantities, factors, strict=True)
+    return Limits(tuple((weights.times(factor), most * factor) for (weights, most), factor in pairs))
 
 
 class _Builder:
@@ -106,9 +123,6 @@ class _Builder:
         for weights, most in limits.quantities:
             columns, values, constant = self._quantity(weights)
             self._rows.add_one(columns, -values, constant - most)
-        if limits.memory is not None and limits.capacity is not None:
-            for device in np.flatnonzero(np.isfinite(limits.capacity)):
-                self._add_capacity(limits.memory[:, device], int(device), float(limits.capacity[device]))
 
     # --- columns -----------------------------------------------------------------------------------------------
 
@@ -228,11 +242,6 @@ class _Builder:
         else:
             self._rows.add_one(np.concatenate([self._goal, columns]), np.concatenate([np.ones(1), -values]), constant)
             self._cost = [(self._goal, np.ones(1))]
-
-    def _add_capacity(self, memory: Floats, device: int, capacity: float) -> None:
-        column, sign, one = self._on(self._nodes[:-2], device, -1.0)
-        unit = max(capacity, 1.0)
-        self._rows.add_one(column, sign * memory / unit, -capacity / unit - one * float(memory.sum()) / unit)
 
     # --- the whole ---------------------------------------------------------------------------------------------
 
