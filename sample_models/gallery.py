@@ -176,7 +176,9 @@ def _write_picture(exhibit: Exhibit, chromium: str, path: Path) -> None:
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
         arguments = [*options, "--virtual-time-budget=4000", f"--screenshot={shot}", page.as_uri()]
         subprocess.run([chromium, *arguments], check=True, capture_output=True, timeout=120)
-        Image.open(shot).convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+        # the colours of devices are few pixels of many: the default method mixes them with their neighbours
+        few = Image.open(shot).convert("RGB").quantize(_COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
 
 
 def main() -> None:

@@ -127,8 +127,8 @@ def nameless_message(operator: PlanOperator, message: str) -> str:
     """Return a reason's sentence without the operator that it starts with."""
     for subject in (f"'{operator.name}' ({operator.op_type})", f"'{operator.name}'"):
         for start in (f"{subject}: ", f"node {subject}: ", f"operator {subject}: "):
-            if message.startswith(start):
-                return message.removeprefix(start)
+            if message.startswith(start):  # as may each further reason
+                return message.removeprefix(start).replace(f"; {start}", "; ")
     return message.replace(f"'{operator.name}'", f"this {operator.op_type}")
 
 
