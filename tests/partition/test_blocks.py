@@ -1,6 +1,7 @@
 """Blocks of a graph solved as programs, and the prices that hold them together, against all placements."""
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,6 +173,19 @@ def test_large_problems_are_proven_by_blocks(objective: Objective) -> None:
     assert proven.value <= fast.value
     assert proven.bound > fast.bound
     assert proven.solver == "mixed-integer programs of blocks"
+
+
+def test_a_product_that_small_blocks_leave_open_is_proven_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dovetail.partition.search._BLOCK_UNITS", 6)
+    solved_whole = list[float]()
+
+    def counted(*arguments: Any, **options: Any) -> Solution:
+        solved_whole.append(options["gap"])
+        return solve_program(*arguments, **options)
+
+    monkeypatch.setattr("dovetail.partition.product.solve_program", counted)
+    assert place(ladder(rungs=3), PlaceOptions(objective="edp")).gap <= PlaceOptions().gap
+    assert solved_whole
 
 
 def test_when_time_is_over_there_is_what_was_known() -> None:

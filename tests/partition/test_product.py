@@ -64,7 +64,10 @@ def test_the_least_product_lies_between_its_bound_and_its_placement(
     problem: Problem, most: float | None, close: bool
 ) -> None:
     search, latency, energy, limits = setup(problem, most)
-    found, everything = least_product(search, latency, energy, limits, close=close), every_placement(problem)
+    found, everything = (
+        least_product(search, latency, energy, limits, blocks=False, whole=close),
+        every_placement(problem),
+    )
     kept = kept_rows(everything, most)
     least = float((everything.latency * everything.energy)[kept].min(initial=np.inf))
     assert found.bound <= least * (1 + 1e-6)

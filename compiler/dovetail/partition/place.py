@@ -41,7 +41,7 @@ _WIDE_UNITS_OF_MANY, _WIDE_GAP = 1_500, 0.01
 """Up to so many, it is asked where the gap is wide all the same."""
 
 _EXACT_SUMS_UNITS = 1_500
-"""Two devices: up to here `auto` lets HiGHS solve the weighted sums of a product within limits that cuts leave open."""
+"""Two devices: up to here `auto` lets HiGHS solve the weighted sums of a product that are open, each as one program."""
 _BLOCKS_UNITS = 30_000
 """Two devices: up to here `auto` lets HiGHS solve blocks of what cuts leave open, 1 to 2 s for 10,000 units."""
 _BALANCE_S = 10.0
@@ -186,11 +186,17 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
     if options.objective == "throughput":
         found = balance_loads(search, goals)
     elif options.objective == "edp":
-        return least_product(search, goals[0], goals[1], bounds, close=_may_close(options, search, bounds))
-    elif search.can_split and not bounds:
+        return least_product(
+            search,
+            goals[0],
+            goals[1],
+            bounds,
+            blocks=_may_split(options, search, bounds),
+            whole=_may_close(options, search),
+        )
+    elif _may_split(options, search, bounds):
         found = search.minimise(goals[0])
-        if _may_close(options, search, bounds):
-            search.close_pair(goals[0], found, options.gap)
+        search.close_pair(goals[0], found, options.gap)
         return found
     else:
         labels, value, bound = minimise_within(search, goals[0], bounds)
@@ -203,13 +209,18 @@ def _solve(search: Search, options: PlaceOptions, goals: tuple[Weights, ...], bo
     return found
 
 
-def _may_close(options: PlaceOptions, search: Search, bounds: Sequence[Limit]) -> bool:
-    """Whether HiGHS may be asked for blocks, or for one weighted sum after the other."""
+def _may_split(options: PlaceOptions, search: Search, bounds: Sequence[Limit]) -> bool:
+    """Whether what cuts leave open may be solved in blocks."""
+    if not search.can_split or bounds:
+        return False
+    return options.solver == "exact" or (options.solver == "auto" and search.arrays.units <= _BLOCKS_UNITS)
+
+
+def _may_close(options: PlaceOptions, search: Search) -> bool:
+    """Whether HiGHS may be asked for one weighted sum after the other, each as one program."""
     if search.arrays.devices == 1:
         return False
     most = _EXACT_SUMS_UNITS if search.arrays.devices == 2 else _EXACT_UNITS_OF_MANY
-    if search.can_split and not bounds:
-        most = _BLOCKS_UNITS
     return options.solver == "exact" or (options.solver == "auto" and search.arrays.units <= most)
 
 

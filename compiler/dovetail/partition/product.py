@@ -33,7 +33,7 @@ _MOST_SUMS = 40
 
 
 def least_product(
-    search: Search, latency: Weights, energy: Weights, limits: Sequence[Limit] = (), *, close: bool
+    search: Search, latency: Weights, energy: Weights, limits: Sequence[Limit] = (), *, blocks: bool, whole: bool
 ) -> Bracket:
     """Find the placement whose latency times energy is smallest, and a bound on that.
 
@@ -42,14 +42,14 @@ def least_product(
         latency: what makes up the latency.
         energy: what makes up the energy.
         limits: what the placement keeps; its value is infinite where none was found that does.
-        close: let HiGHS solve the sums that cuts leave open, on two devices without limits in blocks.
+        blocks: solve the sums that cuts leave open in blocks.
+        whole: let HiGHS solve those that are open still as one program.
     """
     sums = _Sums(search, latency, energy, limits)
     sums.solve(1.0, 0.0, _ROUGH_CUTS)
     sums.solve(0.0, 1.0, _ROUGH_CUTS)
     most = _ALL_CUTS * search.effort.cuts
-    by_blocks = close and search.can_split and not limits
-    before, is_exact = (0.0, 0.0), False
+    before, has_blocks, is_exact = (0.0, 0.0), False, False
     for _ in range(_MOST_SUMS):
         if any(math.isinf(least) for *_, least in sums.lines):  # nothing keeps the limits
             sums.best.bound = math.inf
@@ -59,14 +59,13 @@ def least_product(
         if sums.best.gap <= search.effort.gap or search.effort.is_over():
             break
         is_stuck = np.allclose(corner, before, rtol=search.effort.gap / 10, atol=0.0)
-        if is_stuck and is_exact:
-            break
-        if by_blocks and (is_exact or np.allclose(corner, before, rtol=_NEAR, atol=0.0)):
+        is_near = np.allclose(corner, before, rtol=_NEAR, atol=0.0)
+        if blocks and is_near and not (is_exact or (is_stuck and has_blocks)):
             sums.solve(*_tangent(corner), _CUTS_OF_BLOCKS, blocks=True)
-            is_exact = True
-        elif sums.cuts < most and not is_stuck:
+            has_blocks = True
+        elif sums.cuts < most and not (is_stuck or is_exact):
             sums.solve(*_tangent(corner), _CUTS)
-        elif close:
+        elif whole and not (is_stuck and is_exact):
             sums.solve_exactly(*_tangent(corner))
             is_exact = True
         else:
