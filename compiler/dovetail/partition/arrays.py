@@ -51,6 +51,12 @@ class Arrays:
         """The node before all units."""
         return self.units + 1
 
+    def positions(self) -> Ints:
+        """[units + 2]: where each node is in `order`; -1 for the host, which is not in it."""
+        made = np.full(self.units + 2, -1, np.int64)
+        made[list(self.order)] = np.arange(len(self.order))
+        return made
+
     def labels(self, device_of: Sequence[int] | Ints) -> Ints:
         """The devices of all nodes, for a placement of the units; the root goes where the first unit goes."""
         made = np.empty(self.units + 2, np.int64)

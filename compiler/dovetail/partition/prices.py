@@ -25,9 +25,8 @@ class Prices:
             regrets: those of another play, of the same structure.
         """
         nodes = len(arrays.order)
-        position = np.full(arrays.units + 2, -1, np.int64)
-        position[list(arrays.order)] = np.arange(nodes)
-        ends = np.setdiff1d(position[list(arrays.order)], position[arrays.edge_source])
+        position = arrays.positions()
+        ends = np.setdiff1d(np.arange(nodes), position[arrays.edge_source])
         self._edges, self._nodes = len(arrays.edge_source), nodes + 1  # behind all ends stands one more node
         self._source = np.concatenate([position[arrays.edge_source], ends])
         self._target = np.concatenate([position[arrays.edge_target], np.full(len(ends), nodes)])

@@ -113,20 +113,21 @@ class Search:
         allowed = np.zeros_like(self.arrays.allowed)
         for labels in known:
             allowed[np.arange(len(labels)), labels] = True
-        narrowed = replace(self.arrays, allowed=allowed)
-        solution = solve_program(narrowed, [weights], gap=gap / 4, deadline=self.effort.deadline)
-        self.timed_out |= solution.timed_out
-        if solution.labels is not None:
-            found.offer(solution.labels, self.value(weights, solution.labels))
+        self._solve_whole(replace(self.arrays, allowed=allowed), weights, found, gap / 4, self.effort.deadline)
 
     def _close(self, weights: Weights, found: Bracket) -> None:
         """Let HiGHS narrow the gap of a small problem."""
         deadline = min(self.effort.deadline, time.monotonic() + _CLOSE_S)
-        solution = solve_program(self.arrays, [weights], gap=self.effort.gap, deadline=deadline)
+        bound = self._solve_whole(self.arrays, weights, found, self.effort.gap, deadline)
+        found.bound = max(found.bound, bound)
+
+    def _solve_whole(self, arrays: Arrays, weights: Weights, found: Bracket, gap: float, deadline: float) -> float:
+        """Offer what HiGHS finds, and return its bound, which is one of this problem where `arrays` are its own."""
+        solution = solve_program(arrays, [weights], gap=gap, deadline=deadline)
         self.timed_out |= solution.timed_out
-        found.bound = max(found.bound, solution.bound)
         if solution.labels is not None:
             found.offer(solution.labels, self.value(weights, solution.labels))
+        return solution.bound
 
     def _polish(self, weights: Weights, found: Bracket, gap: float, rounds: int) -> None:
         """Cut along the order of the run, in which launches are exact, until that does not help."""
@@ -162,8 +163,7 @@ class Search:
 
         Both ways round. Neither may be what is wanted, one too dear and one over a limit, where a mixture is.
         """
-        position = np.full(len(first), -1, np.int64)
-        position[list(self.arrays.order)] = np.arange(len(self.arrays.order))
+        position = self.arrays.positions()
         places = np.unique(np.sort(position[first != second]))
         picked = (
             places[np.linspace(0, len(places) - 1, min(_CROSSINGS, len(places))).astype(int)] if len(places) else []
